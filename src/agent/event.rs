@@ -1,0 +1,146 @@
+//! What people may want to know: events as they happen, and a job's journey as it is kept.
+
+use bundle_spec::{BundleId, Cid, NodeId};
+
+use super::{CloseReason, LinkId};
+use crate::time::Time;
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Time,
+    /// DTN time in milliseconds; zero if no clock is known.
+    pub wall: u64,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A contact opened.
+    ContactOpened {
+        /** This contact. */
+        link: LinkId,
+        /** Who. */
+        peer: NodeId,
+        /** Convergence layer. */
+        cla: &'static str,
+    },
+    /// A contact closed.
+    ContactClosed {
+        /** This contact. */
+        link: LinkId,
+        /** Who. */
+        peer: NodeId,
+        /** Why. */
+        reason: CloseReason,
+    },
+    /// A bundle was received.
+    Received {
+        /** Which. */
+        bundle: BundleId,
+        /** From whom. */
+        peer: NodeId,
+        /** Of which job. */
+        job: Option<Cid>,
+        /** Payload bytes. */
+        len: u64,
+    },
+    /// A bundle is durable at a peer.
+    Forwarded {
+        /** Which. */
+        bundle: BundleId,
+        /** To whom. */
+        peer: NodeId,
+        /** Of which job. */
+        job: Option<Cid>,
+        /** Payload bytes. */
+        len: u64,
+    },
+    /// A bundle reached an endpoint here.
+    Delivered {
+        /** Which. */
+        bundle: BundleId,
+    },
+    /// A bundle is no longer held.
+    Deleted {
+        /** Which. */
+        bundle: BundleId,
+        /** Why, in a word: `expired`, `cured`, `cancelled`, `hop-limit`, `delivered`. */
+        why: &'static str,
+    },
+    /// A job made a step of its journey.
+    Job {
+        /** Which. */
+        job: Cid,
+        /** What. */
+        step: Step,
+    },
+    /// An asset is complete here or gone.
+    Model {
+        /** Its name. */
+        name: String,
+        /** Its manifest. */
+        manifest: Cid,
+        /** Whether it is held. */
+        held: bool,
+    },
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Accepted here from a person.
+    Accepted,
+    /// Received here from a peer.
+    Received {
+        /** From whom. */
+        from: NodeId,
+    },
+    /// Handed to a peer, which made it durable.
+    Forwarded {
+        /** To whom. */
+        to: NodeId,
+        /** Over what. */
+        cla: String,
+    },
+    /// Waits for something: a model, an engine, a contact.
+    Waiting {
+        /** In words. */
+        why: String,
+    },
+    /// A worker has begun.
+    Started {
+        /** Which engine. */
+        engine: String,
+    },
+    /// A result is here: made here or arrived.
+    Answered {
+        /** By whom. */
+        by: NodeId,
+    },
+    /// A failure is here.
+    Failed {
+        /** By whom. */
+        by: NodeId,
+        /** In words. */
+        why: String,
+    },
+    /// Its lifetime ended.
+    Expired,
+    /// Taken back by who asked.
+    Cancelled,
+}
+
+/// A step with its time, as it is kept with the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JourneyEntry {
+    /// When, by this node's own time.
+    pub at: Time,
+    /// DTN time in milliseconds; zero if no clock was known.
+    pub wall: u64,
+    /// What.
+    pub step: Step,
+}

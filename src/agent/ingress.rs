@@ -1,0 +1,105 @@
+//! Reception (RFC 9171 §5.6): is it taken, what is it, and the acknowledgement behind its records.
+
+use bundle_spec::{BlockRef, Header, NodeId};
+use bytes::Bytes;
+
+use super::{
+    Agent, EventKind, LinkId, Output, Refusal,
+    endpoints::{self, Role},
+};
+use crate::{limits, time::Time};
+
+/// A bundle that has come in or was made here, before anything is known of it.
+pub(super) struct Arrival {
+    /// Everything but the payload.
+    pub(super) header: Header,
+    /// The payload; in the store.
+    pub(super) payload: BlockRef,
+    /// The payload's bytes, if it is short.
+    pub(super) adu: Option<Bytes>,
+    /// When its lifetime ends.
+    pub(super) expires: Time,
+    /// Who handed it to us; `None` if it was made here.
+    pub(super) from: Option<NodeId>,
+}
+
+impl Agent {
+    /// Whether a bundle is taken, as far as its header tells.
+    pub(super) fn judge(&self, now: Time, header: &Header) -> Result<(), Refusal> {
+        let id = header.bundle_id().digest();
+        if self.ledger.knows(&id) {
+            return Err(Refusal::Duplicate);
+        }
+        if self.lifetime_end(now, header) <= now {
+            return Err(Refusal::Expired);
+        }
+        if header.payload_len() > limits::PAYLOAD_BYTES_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        if self.ledger.len() >= self.bundles_max() {
+            return Err(Refusal::NoRoom);
+        }
+        Ok(())
+    }
+
+    /// How many bundles are held at a time.
+    pub(super) fn bundles_max(&self) -> usize {
+        self.config.bundles_max.min(limits::BUNDLES_MAX)
+    }
+
+    /// A bundle has arrived whole.
+    pub(super) fn receive(&mut self, link: LinkId, header: Header, payload: BlockRef, adu: Option<Bytes>) {
+        let bundle = header.bundle_id().detached();
+        let Some(contact) = self.links.get_mut(&link) else {
+            // Nobody is left to whom it could be acknowledged: the peer will send it again.
+            self.content.handle_unwanted(self.now, &payload);
+            return;
+        };
+        contact.has.insert(bundle.digest());
+        let peer = contact.peer.clone();
+        let verdict = match header.payload_len() == payload.len {
+            true => self.judge(self.now, &header).and_then(|()| self.judge_job(&header, &payload)),
+            false => Err(Refusal::Malformed),
+        };
+        if let Err(reason) = verdict {
+            self.outputs.push_back(Output::Refuse { link, bundle, reason });
+            self.content.handle_unwanted(self.now, &payload);
+            return;
+        }
+        let expires = self.lifetime_end(self.now, &header);
+        let header = header.detached();
+        self.tell(EventKind::Received {
+            bundle: bundle.clone(),
+            peer: peer.clone(),
+            job: None,
+            len: payload.len,
+        });
+        let told = self.events.len() - 1;
+        let job = self.arrive(Arrival { header, payload, adu, expires, from: Some(peer) });
+        if let EventKind::Received { job: of_job, .. } = &mut self.events[told].kind {
+            *of_job = job;
+        }
+        self.outputs.push_back(Output::Acknowledge { link, bundle });
+        self.content.handle_unwanted(self.now, &payload);
+    }
+
+    /// Whether a job still has a point: not if its asker has said that this wish is over.
+    fn judge_job(&mut self, header: &Header, payload: &BlockRef) -> Result<(), Refusal> {
+        if endpoints::role(header) != Role::Job {
+            return Ok(());
+        }
+        let Some(asker) = endpoints::asker(header).and_then(|eid| eid.node_id()) else { return Ok(()) };
+        let (job, wish) = (payload.cid.digest(), endpoints::wish(header));
+        if self.receipts.get(job, &asker).is_some_and(|over| over.covers(wish)) {
+            return Err(Refusal::Pointless);
+        }
+        match self.jobs_have_room(job) {
+            true => Ok(()),
+            false => Err(Refusal::NoRoom),
+        }
+    }
+
+    fn jobs_have_room(&mut self, job: &bundle_spec::Digest) -> bool {
+        self.jobs.get(job).is_some() || self.has_room_for_job()
+    }
+}

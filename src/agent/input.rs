@@ -1,0 +1,271 @@
+//! Everything that can happen to a node.
+
+use std::{num::NonZeroU64, time::Duration};
+
+use bundle_spec::{BlockRef, BundleId, Cid, DtnTime, Eid, Header, NodeId, adu::Kind};
+use bytes::Bytes;
+
+/// Ties a command to its answer. Chosen by the driver, unique while the command is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// One contact on one convergence layer. Chosen by the driver, never used twice in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// Everything that can happen to a node. One call of `Agent::handle` each.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time: none is kept in bulk")]
+pub enum Input {
+    /// The deadline that the agent asked for has come.
+    Deadline,
+    /// Somebody here wants something sent or done. The payload is in the store already.
+    Submit {
+        /// Names the answer.
+        call: CallId,
+        /// What.
+        submission: Submission,
+    },
+    /// Somebody here no longer wants a job.
+    Cancel {
+        /// Names the answer.
+        call: CallId,
+        /// Which job.
+        job: Cid,
+    },
+    /// An asset is complete in the store and shall be kept under a name.
+    ModelAdded {
+        /// Names the answer.
+        call: CallId,
+        /// What it is called here.
+        name: String,
+        /// The manifest's block.
+        manifest: BlockRef,
+        /// The manifest's bytes.
+        adu: Bytes,
+        /// Every block that belongs to it: manifest, chunk lists, chunks.
+        blocks: Vec<BlockRef>,
+    },
+    /// A named asset is no longer wanted.
+    ModelDropped {
+        /// Names the answer.
+        call: CallId,
+        /// What it is called here.
+        name: String,
+    },
+    /// A peer can be reached.
+    ContactOpened {
+        /// This contact.
+        link: LinkId,
+        /// Who is there.
+        peer: NodeId,
+        /// What the link can do.
+        class: LinkClass,
+    },
+    /// The contact is over. Transfers that were not acknowledged are open again.
+    ContactClosed {
+        /// Which contact.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The convergence layer has measured the link.
+    Measured {
+        /// Which contact.
+        link: LinkId,
+        /// Time to the peer and back.
+        round_trip: Duration,
+        /// Bytes per second.
+        rate: NonZeroU64,
+    },
+    /// The peer has announced something: an advert, a summary, a want, a receipt, a cancellation.
+    Heard {
+        /// Which contact.
+        link: LinkId,
+        /// The ADU, at most `limits::CONTROL_ADU_BYTES_MAX` bytes.
+        adu: Bytes,
+    },
+    /// A bundle has arrived whole: checksums verified, payload finished in the store (durable with the next
+    /// record).
+    Received {
+        /// From which contact.
+        link: LinkId,
+        /// Everything but the payload.
+        header: Header,
+        /// The payload.
+        payload: BlockRef,
+        /// The payload's bytes, where they are at most `limits::CONTROL_ADU_BYTES_MAX`.
+        adu: Option<Bytes>,
+    },
+    /// The peer has made a bundle durable.
+    Transmitted {
+        /// Which contact.
+        link: LinkId,
+        /// Which bundle.
+        bundle: BundleId,
+    },
+    /// The peer did not want a bundle.
+    Refused {
+        /// Which contact.
+        link: LinkId,
+        /// Which bundle.
+        bundle: BundleId,
+        /// Why.
+        reason: Refusal,
+    },
+    /// A transfer was cut off; the contact goes on.
+    Interrupted {
+        /// Which contact.
+        link: LinkId,
+        /// Which bundle.
+        bundle: BundleId,
+        /// How many bytes of the payload the peer has.
+        acknowledged: u64,
+    },
+    /// A block has been verified and is in the store.
+    BlockGained {
+        /// Which.
+        block: BlockRef,
+    },
+    /// A block was found damaged.
+    BlockLost {
+        /// Which.
+        cid: Cid,
+    },
+    /// A task has come to an end.
+    TaskEnded {
+        /// The job's CID.
+        task: Cid,
+        /// How.
+        outcome: TaskOutcome,
+    },
+    /// What the node has at its disposal has changed.
+    Resources(Resources),
+    /// The wall clock is known.
+    ClockSet {
+        /// What it says.
+        wall: DtnTime,
+        /// How far it may be off.
+        error: Duration,
+    },
+}
+
+/// Something to be sent or done.
+#[derive(Clone, Debug)]
+pub enum Submission {
+    /// A job.
+    Job(NewJob),
+    /// Any bundle: data for an endpoint, an echo request.
+    Bundle(NewBundle),
+}
+
+/// A job to be done anywhere.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// The job ADU's block.
+    pub payload: BlockRef,
+    /// The job ADU.
+    pub adu: Bytes,
+    /// Blocks that the job links to; they are in the store.
+    pub blocks: Vec<BlockRef>,
+    /// How long it is worth carrying; `None` for `limits::LIFETIME_DEFAULT`.
+    pub lifetime: Option<Duration>,
+}
+
+/// A bundle to be sent.
+#[derive(Clone, Debug)]
+pub struct NewBundle {
+    /// Where to.
+    pub destination: Eid,
+    /// Demux (dtn) of the local endpoint that it comes from.
+    pub source: String,
+    /// What.
+    pub payload: BlockRef,
+    /// How long it is worth carrying.
+    pub lifetime: Option<Duration>,
+}
+
+/// What a link can do. Public fields: any combination is fine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkClass {
+    /// The convergence layer's name, for people.
+    pub cla: &'static str,
+    /// Whether the peer speaks summaries (`have`), so that transmission waits for them.
+    pub summaries: bool,
+    /// Whether an acknowledgement says that the bundle is durable at the peer.
+    pub durable: bool,
+    /// How many bytes the link will carry in all: room on a stick. `None` if nobody knows.
+    pub budget: Option<u64>,
+    /// Nodes that the link leads to, if it leads to some only: a stick addressed to a clinic. Empty: anybody.
+    pub toward: Vec<NodeId>,
+    /// Whether the agent ends the contact (`Output::Close`) once nothing is left to say: a stick.
+    pub drains: bool,
+}
+
+/// Why a contact is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// One side is done or shuts down.
+    Finished,
+    /// Nothing was heard for too long, or the link broke.
+    Lost,
+    /// The peer broke the protocol.
+    Violation,
+}
+
+/// Why a bundle is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is held already or was.
+    Duplicate,
+    /// No room for it.
+    NoRoom,
+    /// Larger than is ever taken.
+    TooLarge,
+    /// Its lifetime is over.
+    Expired,
+    /// Not well formed, or its checksum is wrong.
+    Malformed,
+    /// Its job is done or cancelled.
+    Pointless,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug)]
+pub enum TaskOutcome {
+    /// With a result: signed, and in the store.
+    Answered {
+        /// The result ADU's block.
+        payload: BlockRef,
+        /// The result ADU.
+        adu: Bytes,
+        /// Blocks that the result links to; they are in the store.
+        blocks: Vec<BlockRef>,
+        /// Whether another node might do better (resources ran out here), so that this failure is not final.
+        retryable: bool,
+    },
+    /// It was stopped on request.
+    Stopped,
+}
+
+/// What the node has at its disposal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Bytes that the store can still take for payloads.
+    pub store_free: u64,
+    /// Engines whose worker has shown that it runs.
+    pub engines: Vec<EngineState>,
+    /// How many tasks may run at once; zero while there is no power to spare.
+    pub slots: usize,
+}
+
+/// An engine on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineState {
+    /// Name, e.g. `llama`.
+    pub name: String,
+    /// Fingerprint as it stands in results.
+    pub fingerprint: String,
+    /// What it can do.
+    pub kinds: Vec<Kind>,
+}

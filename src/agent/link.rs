@@ -1,0 +1,126 @@
+//! One contact: what the peer has, what is under way to it, and what is to be offered next. Values only; what
+//! is sent is decided in `forward`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bundle_spec::{BundleDigest, BundleId, NodeId};
+
+use super::{LinkClass, endpoints::Role, ledger::Entry, receipts::OverKey};
+use crate::{limits, time::Time};
+
+/// The order in which bundles are offered: results, jobs, blocks, the rest; in each what expires first, then
+/// what is shortest.
+pub(super) type OfferKey = (Role, Time, u64, BundleDigest);
+
+/// The place of a bundle in that order.
+pub(super) fn offer_key(id: &BundleDigest, entry: &Entry) -> OfferKey {
+    (entry.role(), entry.expires, entry.payload.len, *id)
+}
+
+/// A bundle on its way to the peer.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    /// Which.
+    pub(super) bundle: BundleId,
+    /// What it took from the link's budget.
+    pub(super) bytes: u64,
+    /// Whether a copy stays here once the peer has it.
+    pub(super) keep: bool,
+}
+
+/// One contact.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// With whom.
+    pub(super) peer: NodeId,
+    /// What the link can do.
+    pub(super) class: LinkClass,
+    /// Since when.
+    pub(super) since: Time,
+    /// Until when the peer's summary is waited for; `None` once bundles may go.
+    pub(super) summary_due: Option<Time>,
+    /// How many summary frames the peer has sent.
+    pub(super) frames: usize,
+    /// Whether the agent has ended the contact.
+    pub(super) is_closing: bool,
+    /// Bundles that the peer holds or has held.
+    pub(super) has: BTreeSet<BundleDigest>,
+    /// Bundles that the peer did not want on this contact.
+    pub(super) refused: BTreeSet<BundleDigest>,
+    /// Bundles to be offered, in order.
+    pub(super) queue: BTreeSet<OfferKey>,
+    /// Bundles on their way.
+    pub(super) in_flight: BTreeMap<BundleDigest, Flight>,
+    /// Bundles on their way that are gone here and were aborted.
+    pub(super) aborted: BTreeSet<BundleDigest>,
+    /// Bundles to be tried again: when, and how many bytes the peer has.
+    pub(super) retries: BTreeMap<BundleDigest, (Time, u64)>,
+    /// How many bytes of a bundle the peer has already.
+    pub(super) offsets: BTreeMap<BundleDigest, u64>,
+    /// How many bytes the link will still carry; `None` if nobody knows.
+    pub(super) budget_left: Option<u64>,
+    /// Receipts and cancellations that the peer knows of, and up to which sequence number.
+    pub(super) told: BTreeMap<OverKey, u64>,
+}
+
+impl Link {
+    /// A contact that begins.
+    pub(super) fn new(peer: NodeId, class: LinkClass, now: Time) -> Self {
+        Self {
+            summary_due: class.summaries.then(|| now + limits::SUMMARY_PATIENCE),
+            budget_left: class.budget,
+            peer,
+            class,
+            since: now,
+            frames: 0,
+            is_closing: false,
+            has: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            queue: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            aborted: BTreeSet::new(),
+            retries: BTreeMap::new(),
+            offsets: BTreeMap::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// The peer knows of a receipt or a cancellation from here on; says whether it did not before.
+    pub(super) fn tell(&mut self, key: OverKey, sequence: u64) -> bool {
+        let is_news = self.told.get(&key).is_none_or(|known| *known < sequence);
+        if is_news {
+            self.told.insert(key, sequence);
+        }
+        is_news
+    }
+
+    /// Whether bundles may go.
+    pub(super) fn is_ready(&self) -> bool {
+        self.summary_due.is_none() && !self.is_closing
+    }
+
+    /// A bundle may be offered.
+    pub(super) fn offer(&mut self, key: OfferKey) {
+        let id = key.3;
+        let is_known =
+            self.has.contains(&id) || self.refused.contains(&id) || self.in_flight.contains_key(&id);
+        if self.is_ready() && !is_known && !self.retries.contains_key(&id) {
+            self.queue.insert(key);
+        }
+    }
+
+    /// Whether there is room for one more transfer.
+    pub(super) fn has_room(&self) -> bool {
+        self.is_ready() && self.in_flight.len() < limits::LINK_TRANSFERS_MAX
+    }
+
+    /// Whether nothing is under way and nothing is left to be sent.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_ready() && self.in_flight.is_empty() && self.queue.is_empty() && self.retries.is_empty()
+    }
+
+    /// When something is to be tried again.
+    pub(super) fn first_retry(&self) -> Option<Time> {
+        self.retries.values().map(|(at, _)| *at).min()
+    }
+}

@@ -1,0 +1,179 @@
+//! Transmits one bundle: preamble, header, payload from the store, checksum.
+//!
+//! One of these runs per bundle under way. That the peer has the bundle is only known from its `stored`
+//! frame.
+
+use std::sync::Arc;
+
+use bundle_spec::{BundleDigest, PayloadTail};
+use bytes::Bytes;
+use quinn::{Connection, SendStream, WriteError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    session::{Event, code},
+    transport::CHUNK_BYTES,
+};
+use crate::{
+    cla::frame::preamble,
+    node::mailbox::{BlockReader, Outgoing, Store, StoreError},
+};
+
+/// What a transmission needs of its session.
+#[derive(Clone)]
+pub(super) struct Outlet {
+    pub(super) connection: Connection,
+    pub(super) store: Arc<dyn Store>,
+    /// What the session must know.
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+/// How a transmission ended, for the session.
+pub(super) struct Transmission {
+    /// Which bundle.
+    pub(super) digest: BundleDigest,
+    /// What came of it.
+    pub(super) outcome: Sent,
+}
+
+/// What came of a transmission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Everything was sent; the peer will say what it does with it.
+    Whole,
+    /// The peer wants no more of it, and says why in a frame.
+    Stopped,
+    /// It was called off, or the connection is gone.
+    CalledOff,
+    /// The payload is not in the store, or cannot be read.
+    Missing,
+}
+
+/// Sends `outgoing` from byte `offset` of its payload on, until `abort`.
+pub(super) async fn transmit(
+    outgoing: Outgoing,
+    offset: u64,
+    outlet: Outlet,
+    abort: CancellationToken,
+) -> Transmission {
+    let digest = outgoing.bundle.digest();
+    let opened = tokio::select! {
+        biased;
+        () = abort.cancelled() => None,
+        stream = outlet.connection.open_uni() => stream.ok(),
+    };
+    let Some(mut stream) = opened else { return Transmission { digest, outcome: Sent::CalledOff } };
+    // If the session is over, so is this.
+    let _ = outlet.events.send(Event::Opened(digest, stream.id().index())).await;
+    let sent = tokio::select! {
+        biased;
+        () = abort.cancelled() => Err(Failed::CalledOff),
+        sent = write_bundle(&mut stream, &outgoing, offset, &outlet.store) => sent,
+    };
+    let outcome = match sent {
+        Ok(()) => return Transmission { digest, outcome: Sent::Whole },
+        Err(Failed::Write(WriteError::Stopped(_))) => Sent::Stopped,
+        Err(Failed::CalledOff | Failed::Write(_)) => Sent::CalledOff,
+        Err(Failed::Missing) => Sent::Missing,
+        Err(Failed::Store(error)) => {
+            warn!(%error, "a payload cannot be read");
+            Sent::Missing
+        }
+    };
+    // Dropping a stream would end it as if the bundle were whole.
+    let _ = stream.reset(code::CALLED_OFF);
+    Transmission { digest, outcome }
+}
+
+enum Failed {
+    CalledOff,
+    Missing,
+    Write(WriteError),
+    Store(StoreError),
+}
+
+impl From<WriteError> for Failed {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn write_bundle(
+    stream: &mut SendStream,
+    outgoing: &Outgoing,
+    offset: u64,
+    store: &Arc<dyn Store>,
+) -> Result<(), Failed> {
+    let (store, digest) = (Arc::clone(store), *outgoing.payload.cid.digest());
+    let reader = blocking(move || store.open(&digest)).await?.ok_or(Failed::Missing)?;
+    let len = reader.len();
+    if len != outgoing.header.payload_len() || offset > len {
+        return Err(Failed::Missing);
+    }
+    let source = Source { reader, tail: PayloadTail::new(&outgoing.header), position: 0, offset };
+    stream.write_all_chunks(&mut [preamble(offset), outgoing.header.raw().clone()]).await?;
+    let (mut source, mut next) = source.advance().await?;
+    while let Some(chunk) = next {
+        // The next chunk is read from the store while this one goes out.
+        let (written, advanced) = tokio::join!(stream.write_chunk(chunk), source.advance());
+        written?;
+        (source, next) = advanced?;
+    }
+    stream.write_chunk(source.tail.emit()).await?;
+    stream.finish().map_err(|_| Failed::CalledOff)?;
+    // Once the peer's side has it all, or has stopped it.
+    match stream.stopped().await {
+        Ok(Some(code)) => Err(Failed::Write(WriteError::Stopped(code))),
+        Ok(None) => Ok(()),
+        Err(_) => Err(Failed::CalledOff),
+    }
+}
+
+/// Reads a payload in chunks and keeps its checksum.
+struct Source {
+    reader: Box<dyn BlockReader>,
+    tail: PayloadTail,
+    /// How many bytes have been read.
+    position: u64,
+    /// How many bytes the peer has already: read for the checksum, not sent.
+    offset: u64,
+}
+
+impl Source {
+    /// The next chunk that is to be sent; `None` at the end.
+    async fn advance(mut self) -> Result<(Self, Option<Bytes>), Failed> {
+        blocking(move || {
+            let len = self.reader.len();
+            while self.position < len {
+                let end = if self.position < self.offset { self.offset } else { len };
+                let want = usize::try_from(end - self.position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+                let mut chunk = vec![0; want];
+                let read = self.reader.read_at(self.position, &mut chunk)?;
+                if read == 0 {
+                    return Err(Failed::Missing);
+                }
+                chunk.truncate(read);
+                self.tail.update(&chunk);
+                let is_new = self.position >= self.offset;
+                self.position += u64::try_from(read).expect("a length fits 64 bits");
+                if is_new {
+                    return Ok((self, Some(Bytes::from(chunk))));
+                }
+            }
+            Ok((self, None))
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("store calls do not panic")
+}

@@ -1,0 +1,43 @@
+//! How QUIC behaves on our links: windows, timers, congestion control. Every choice stands here.
+
+use std::{sync::Arc, time::Duration};
+
+use quinn::{IdleTimeout, TransportConfig, VarInt, congestion};
+
+use crate::limits::{BLOCK_BYTES_MAX, LINK_TRANSFERS_MAX};
+
+/// How many bytes go from store to wire, or back, in one step. A transfer holds at most two of them.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// After this long without a sign of life a connection is over; then it is dialled anew, which is faster than
+/// waiting for probe timers that have doubled for minutes.
+const IDLE: Duration = Duration::from_secs(30);
+/// How often a quiet side gives a sign of life, so that a stalled sender is woken.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Round trip that is assumed until one was measured.
+const INITIAL_RTT: Duration = Duration::from_millis(333);
+/// One stream's window: eight blocks, and four times a geostationary 25 Mbit/s.
+const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// The settings of every connection.
+#[must_use]
+pub fn transport() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    let blocks = BLOCK_BYTES_MAX * u64::try_from(LINK_TRANSFERS_MAX).expect("a small number");
+    config
+        .max_idle_timeout(Some(IdleTimeout::try_from(IDLE).expect("30 s fit")))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .initial_rtt(INITIAL_RTT)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u64(2 * blocks).expect("32 MiB fit"))
+        .send_window(blocks)
+        .max_concurrent_uni_streams(VarInt::from_u64(blocks / BLOCK_BYTES_MAX).expect("16 fit"))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .datagram_receive_buffer_size(None)
+        .congestion_controller_factory(congestion_control());
+    config
+}
+
+/// Which congestion control links use.
+fn congestion_control() -> Arc<dyn congestion::ControllerFactory + Send + Sync> {
+    Arc::new(congestion::CubicConfig::default())
+}

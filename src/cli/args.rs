@@ -1,0 +1,345 @@
+//! What can be typed: the tree of commands. Understands, does nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::examples;
+use crate::settings::quantity;
+
+/// Everything that can be typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pannier",
+    version,
+    about = "Carries AI jobs, answers and models over links that come and go",
+    disable_help_subcommand = true,
+    max_term_width = 80
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Print JSON lines, errors included
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Say less; twice: not even errors
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) quiet: u8,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Show no progress bars
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(super) no_progress: bool,
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Overrule the configuration
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE", hide_short_help = true)]
+    pub(super) set: Vec<String>,
+    /// Talk to this node
+    #[arg(long, global = true, value_name = "URL|unix:PATH")]
+    pub(super) node: Option<String>,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
+    pub(super) color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Submit a job or data; prints its id
+    #[command(after_long_help = examples::SUBMIT)]
+    Submit(Submit),
+    /// Fetch the answer to a job
+    #[command(after_long_help = examples::FETCH)]
+    Fetch(Fetch),
+    /// List jobs
+    #[command(after_long_help = examples::LIST)]
+    List(List),
+    /// Show the node, or the journey of a job
+    #[command(after_long_help = examples::STATUS)]
+    Status {
+        /// A job's id, the beginning of one, or `@last`
+        id: Option<String>,
+    },
+    /// Show what happens, as it happens
+    #[command(after_long_help = examples::WATCH)]
+    Watch {
+        /// Only this job, until it has ended
+        id: Option<String>,
+    },
+    /// Take a job back
+    #[command(after_long_help = examples::CANCEL)]
+    Cancel {
+        /// A job's id, the beginning of one, or `@last`
+        id: String,
+    },
+    /// Add and dial other nodes
+    #[command(subcommand, after_long_help = examples::PEER)]
+    Peer(Peer),
+    /// Carry bundles on a stick
+    #[command(subcommand, after_long_help = examples::SPOOL)]
+    Spool(Spool),
+    /// See whether another node answers
+    #[command(after_long_help = examples::PING)]
+    Ping {
+        /// The node or endpoint
+        #[arg(value_name = "EID")]
+        to: String,
+        /// How long to wait
+        #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = quantity::duration)]
+        wait: std::time::Duration,
+    },
+    /// Add and list models
+    #[command(subcommand, after_long_help = examples::MODEL)]
+    Model(Model),
+    /// Make a node: key, folders, configuration
+    #[command(after_long_help = examples::INIT)]
+    Init {
+        /// Be this node; by default who it is follows from its key
+        #[arg(long)]
+        eid: Option<String>,
+    },
+    /// Run the node in the foreground
+    #[command(after_long_help = examples::RUN)]
+    Run {
+        /// Write this file once submissions are accepted
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+    /// Look for problems
+    #[command(after_long_help = examples::DOCTOR)]
+    Doctor {
+        /// Only what takes no time
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Do one small job of every kind
+    #[command(after_long_help = examples::SELFTEST)]
+    Selftest {
+        /// How long one job may take
+        #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = quantity::duration)]
+        wait: std::time::Duration,
+    },
+    /// Look at bundle files; needs no node
+    #[command(subcommand, after_long_help = examples::BUNDLE)]
+    Bundle(Bundle),
+    /// Print completions for a shell
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_long_help = examples::MAN)]
+    Man {
+        /// Write one page per command into this folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// What is submitted.
+#[derive(Debug, Args)]
+pub(super) struct Submit {
+    /// The input; `-` for standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(super) file: PathBuf,
+    /// By which model: a name or a CID
+    #[arg(short, long, value_name = "NAME|CID")]
+    pub(super) model: Option<String>,
+    /// Kind of work, like `chat`; `data` only carries
+    ///
+    /// One of chat, complete, embed, transcribe, speak, detect, echo, and data, which is carried and not
+    /// worked on
+    #[arg(short, long, default_value = "chat", value_parser = kinds(), hide_possible_values = true)]
+    pub(super) kind: String,
+    /// Where `data` goes
+    #[arg(long, value_name = "EID")]
+    pub(super) to: Option<String>,
+    /// A parameter, like `max_tokens=32`
+    #[arg(short, value_name = "KEY=VALUE")]
+    pub(super) parameters: Vec<String>,
+    /// Parameters from a TOML file
+    #[arg(short = 'f', value_name = "FILE")]
+    pub(super) parameter_file: Option<PathBuf>,
+    /// Media type of the input
+    #[arg(long, value_name = "TYPE", hide_short_help = true)]
+    pub(super) media: Option<String>,
+    /// How long it is worth carrying
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    pub(super) lifetime: Option<std::time::Duration>,
+    /// Do it even if the same was done before
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Wait for the answer
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = patience,
+        default_missing_value = "")]
+    pub(super) wait: Option<Patience>,
+}
+
+/// What is fetched.
+#[derive(Debug, Args)]
+pub(super) struct Fetch {
+    /// A job's id, the beginning of one, or `@last`
+    pub(super) id: String,
+    /// Write the answer into this file
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Wait for the answer
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = patience,
+        default_missing_value = "")]
+    pub(super) wait: Option<Patience>,
+}
+
+/// How long somebody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as it takes.
+    Endless,
+    /// At most this long.
+    Until(std::time::Duration),
+}
+
+fn patience(text: &str) -> Result<Patience, quantity::QuantityError> {
+    if text.is_empty() {
+        return Ok(Patience::Endless);
+    }
+    let duration = quantity::duration(text)?;
+    Ok(Patience::Until(duration))
+}
+
+fn kinds() -> clap::builder::PossibleValuesParser {
+    let kinds = bundle_spec::adu::Kind::ALL.iter().map(|kind| kind.name());
+    clap::builder::PossibleValuesParser::new(kinds.chain(["data"]))
+}
+
+/// The states of a job, as the gateway names them.
+const STATES: [&str; 8] =
+    ["waiting", "carried", "running", "done", "failed", "delivered", "expired", "cancelled"];
+
+/// What is listed.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only jobs in this state
+    #[arg(long, value_parser = STATES)]
+    pub(super) state: Option<String>,
+    /// Only jobs that were submitted here
+    #[arg(long)]
+    pub(super) mine: bool,
+}
+
+/// Other nodes.
+#[derive(Debug, Subcommand)]
+pub(super) enum Peer {
+    /// Dial an address from now on
+    Add {
+        /// For example `quic://HOST:PORT`
+        address: String,
+    },
+    /// List addresses and the nodes that were met
+    List,
+    /// No longer dial an address
+    Forget {
+        /// As it was added
+        address: String,
+    },
+}
+
+/// Sticks.
+#[derive(Debug, Subcommand)]
+pub(super) enum Spool {
+    /// Write what is useful elsewhere into a folder
+    Export {
+        /// The folder, for example on a stick
+        dir: PathBuf,
+        /// Only for this node; may be given several times
+        #[arg(long, value_name = "EID")]
+        to: Vec<String>,
+        /// Take up no more than this
+        #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+        max: Option<u64>,
+    },
+    /// Take in what lies in a folder
+    Import {
+        /// The folder
+        dir: PathBuf,
+    },
+}
+
+/// Models.
+#[derive(Debug, Subcommand)]
+pub(super) enum Model {
+    /// Take a model file into the store
+    Add {
+        /// The file
+        file: PathBuf,
+        /// What jobs call it; by default the file's name
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List models here and elsewhere
+    List,
+    /// Show one model
+    Show {
+        /// A name or a CID
+        name: String,
+    },
+    /// No longer keep a model
+    Drop {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Bundle files.
+#[derive(Debug, Subcommand)]
+pub(super) enum Bundle {
+    /// Show what a bundle says
+    Inspect {
+        /// The file; `-` for standard input
+        file: PathBuf,
+    },
+    /// Check a bundle against RFC 9171, and the signature of a result
+    Validate {
+        /// The file; `-` for standard input
+        file: PathBuf,
+    },
+    /// Make a bundle of a payload
+    Create {
+        /// The payload; `-` for standard input
+        file: PathBuf,
+        /// Who it is from
+        #[arg(long, value_name = "EID")]
+        source: String,
+        /// Where it goes
+        #[arg(long, value_name = "EID")]
+        destination: String,
+        /// How long it is worth carrying
+        #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = quantity::duration)]
+        lifetime: std::time::Duration,
+        /// Write it into this file; by default to standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,141 @@
+//! `/api/models`: what is held, what is known to be somewhere, add and drop.
+
+use std::{io, path::PathBuf};
+
+use axum::{Json, body::Body, extract::State, http::StatusCode};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    Gateway, Shared,
+    extract::{Path, Query},
+    problem::{Code, Problem},
+    views,
+    wire::ModelWire,
+};
+use crate::node::mailbox::StoreError;
+
+/// Longest name of a model in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// `GET /api/models`.
+pub(super) async fn list(State(gateway): Shared) -> Result<Json<Vec<ModelWire>>, Problem> {
+    let models = gateway.handle.models().await?;
+    Ok(Json(models.iter().map(views::model).collect()))
+}
+
+/// `GET /api/models/{name}`: by name or by CID.
+pub(super) async fn show(
+    State(gateway): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<ModelWire>, Problem> {
+    let models = gateway.handle.models().await?;
+    let found = models.iter().find(|view| view.name == name || view.manifest.to_string() == name);
+    found.map(|view| Json(views::model(view))).ok_or_else(|| unknown(&name))
+}
+
+/// What the file shall be called.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddQuery {
+    name: String,
+}
+
+/// `POST /api/models?name=NAME`: the body is the file.
+pub(super) async fn add(
+    State(gateway): Shared,
+    query: Result<Query<AddQuery>, Problem>,
+    mut request: Body,
+) -> Result<(StatusCode, Json<ModelWire>), Problem> {
+    let received = match named(query) {
+        Ok(name) => Incoming::receive(&gateway, &mut request).await.map(|file| (name, file)),
+        Err(problem) => Err(problem),
+    };
+    let (name, file) = match received {
+        Ok(received) => received,
+        Err(problem) => {
+            // Whoever still sends does not listen: heard to the end, so that the reason arrives.
+            while let Some(Ok(_)) = request.frame().await {}
+            return Err(problem);
+        }
+    };
+    let model = gateway.node.import_model(name, file.path.clone()).await?;
+    let wire = ModelWire {
+        name: model.name,
+        manifest: model.manifest.to_string(),
+        size: model.size,
+        held: String::from("here"),
+        at: Vec::new(),
+        hints: serde_json::Value::Null,
+    };
+    Ok((StatusCode::CREATED, Json(wire)))
+}
+
+fn named(query: Result<Query<AddQuery>, Problem>) -> Result<String, Problem> {
+    let Query(AddQuery { name }) = query?;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let detail = format!("a model's name has 1 to {NAME_BYTES_MAX} bytes and no control characters");
+        return Err(Problem::bad(detail).parameter("name"));
+    }
+    Ok(name)
+}
+
+/// `DELETE /api/models/{name}`.
+pub(super) async fn drop_model(
+    State(gateway): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    gateway.handle.drop_model(name.clone()).await.map_err(|error| match Problem::from(error) {
+        Problem { code: Code::NotFound, .. } => unknown(&name),
+        other => other,
+    })?;
+    Ok(Json(serde_json::json!({ "name": name })))
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("no model `{name}` is known here")).hint("pannier model list")
+}
+
+/// A file on its way in. Removed when it is dropped: by then it is in the store, or it is of no use.
+struct Incoming {
+    path: PathBuf,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Incoming {
+    /// Writes the body into a new file, as long as the store has room for as much again.
+    async fn receive(gateway: &Gateway, request: &mut Body) -> Result<Self, Problem> {
+        let (folder, store) = (&gateway.options.incoming, gateway.handle.store());
+        let mut taken = 0;
+        let disk = |error: io::Error| Problem::from(disk_error(error));
+        tokio::fs::create_dir_all(folder).await.map_err(disk)?;
+        let incoming = Self { path: folder.join(format!("{:032x}", rand::random::<u128>())) };
+        let mut file = tokio::fs::File::create_new(&incoming.path).await.map_err(disk)?;
+        while let Some(frame) = request.frame().await {
+            let frame = frame.map_err(|_| Problem::bad("the file broke off; send it again"))?;
+            if let Some(bytes) = frame.data_ref() {
+                taken += u64::try_from(bytes.len()).expect("a length fits 64 bits");
+                let free = store.usage().free;
+                if taken > free {
+                    return Err(StoreError::Full { free, needed: taken }.into());
+                }
+                file.write_all(bytes).await.map_err(disk)?;
+            }
+        }
+        file.flush().await.map_err(disk)?;
+        Ok(incoming)
+    }
+}
+
+fn disk_error(error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { free: 0, needed: 1 },
+        _ => StoreError::Io(error),
+    }
+}

@@ -1,0 +1,106 @@
+//! `/v1`: OpenAI's shapes. A request becomes a job like any other; an answer that does not come in time
+//! becomes a 202 with the job's id in an error body, so that plain clients show it and ours fetch it later.
+
+mod parameters;
+mod reply;
+mod request;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+
+use self::request::Asked;
+use super::{
+    Gateway, Shared, answer,
+    extract::Path,
+    problem::{Code, OpenAiProblem, Problem},
+    views, wait,
+};
+use crate::node::mailbox::{JobState, ModelView};
+
+/// The paths.
+pub(super) fn router() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/v1/models", get(models))
+        .route("/v1/models/{id}", get(model))
+        .route("/v1/chat/completions", post(chat))
+        .route("/v1/completions", post(complete))
+}
+
+async fn models(State(gateway): Shared) -> Result<Json<Value>, OpenAiProblem> {
+    let models = gateway.handle.models().await.map_err(Problem::from)?;
+    let data: Vec<Value> = models.iter().map(listed).collect();
+    Ok(Json(json!({ "object": "list", "data": data })))
+}
+
+async fn model(
+    State(gateway): Shared,
+    id: Result<Path<String>, Problem>,
+) -> Result<Json<Value>, OpenAiProblem> {
+    let Path(id) = id?;
+    let models = gateway.handle.models().await.map_err(Problem::from)?;
+    let found = models.iter().find(|view| view.name == id || view.manifest.to_string() == id);
+    let unknown =
+        || Problem::new(Code::NotFound, format!("no model `{id}` is known here")).parameter("model");
+    let found = found.ok_or_else(unknown)?;
+    Ok(Json(listed(found)))
+}
+
+fn listed(view: &ModelView) -> Value {
+    let cid = view.manifest.to_string();
+    let at: Vec<String> = view.at.iter().map(ToString::to_string).collect();
+    json!({
+        "id": if view.name.is_empty() { &cid } else { &view.name },
+        "object": "model",
+        "created": 0,
+        "owned_by": "pannier",
+        "x_pannier": { "manifest": cid, "size": view.size, "held": views::held(view), "at": at },
+    })
+}
+
+async fn chat(State(gateway): Shared, headers: HeaderMap, body: Body) -> Result<Response, OpenAiProblem> {
+    let fields = wait::json(body).await?;
+    let response = answered(&gateway, &headers, request::chat(fields)?).await?;
+    Ok(response)
+}
+
+async fn complete(State(gateway): Shared, headers: HeaderMap, body: Body) -> Result<Response, OpenAiProblem> {
+    let fields = wait::json(body).await?;
+    let response = answered(&gateway, &headers, request::complete(fields)?).await?;
+    Ok(response)
+}
+
+async fn answered(
+    gateway: &Arc<Gateway>,
+    headers: &HeaderMap,
+    mut asked: Asked,
+) -> Result<Response, Problem> {
+    asked.created = gateway.handle.clock().wall().map_or(0, |(wall, _)| reply::unix_seconds(wall.0));
+    let patience = wait::wished(None, headers)?.unwrap_or(gateway.options.wait);
+    // Whoever listens before the job is submitted misses nothing.
+    let pieces = gateway.handle.pieces();
+    let events = gateway.handle.events();
+    let submitted = gateway.submit(asked.work.clone()).await?;
+    if asked.stream && !submitted.known {
+        let live = stream::Live::new(submitted.job, pieces, events);
+        return stream::respond(Arc::clone(gateway), live, asked, patience).await;
+    }
+    let view = gateway.settled(submitted.job, patience).await?;
+    if view.state == JobState::Open {
+        return Err(answer::not_yet(&view));
+    }
+    let reply = reply::Reply::read(gateway, &view, &asked).await?;
+    if asked.stream {
+        return Ok(stream::whole(&reply, &asked));
+    }
+    Ok(Json(reply.object(&asked)).into_response())
+}

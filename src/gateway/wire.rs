@@ -1,0 +1,318 @@
+//! What our own paths say: the types of `/api`, which the command line reads as well. Fields are stable.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What somebody wants done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    /// What kind of work.
+    pub kind: String,
+    /// By which model: a name, or the CID of a manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How: `max_tokens`, `temperature`, `seed` and the like.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub parameters: serde_json::Map<String, Value>,
+    /// The input, if it is text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// The input in base64, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_base64: Option<String>,
+    /// Its media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<String>,
+    /// How long the job is worth carrying, e.g. `3d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
+    /// Whether it is to be done even if the same was done before.
+    #[serde(default)]
+    pub fresh: bool,
+}
+
+/// A moment, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// RFC 3339, where a clock was known.
+    pub at: Option<String>,
+    /// Seconds since then.
+    pub seconds_ago: u64,
+}
+
+/// One step of a journey.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepWire {
+    /// What, in a word: `accepted`, `forwarded`, `answered`.
+    pub step: String,
+    /// When.
+    #[serde(flatten)]
+    pub moment: Moment,
+    /// Which node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Over what, why, by which engine: in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JobWire {
+    /// Its id: the CID of the job.
+    pub id: String,
+    /// `waiting`, `carried`, `running`, `done`, `failed`, `delivered`, `expired` or `cancelled`.
+    pub state: String,
+    /// What kind of work.
+    pub kind: String,
+    /// Which model it asks for.
+    pub model: String,
+    /// Whether a person at this node asked.
+    pub mine: bool,
+    /// Seconds until its lifetime ends.
+    pub expires_in_seconds: u64,
+    /// When that is, where a clock is known.
+    pub expires_at: Option<String>,
+    /// What it waits for; empty if it does not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub waits_for: String,
+    /// What happened to it.
+    #[serde(default)]
+    pub journey: Vec<StepWire>,
+    /// What its executor says, where the answer is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultWire>,
+    /// What its executor says of how it was done, where the answer is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<ExecutorWire>,
+}
+
+/// How a job was done, in its executor's signed words and by its clock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExecutorWire {
+    /// Who.
+    pub node: String,
+    /// Whether that is another node than this one.
+    pub remote: bool,
+    /// When the job arrived there, in RFC 3339; absent if it had no clock.
+    pub received_at: Option<String>,
+    /// When work began, likewise.
+    pub started_at: Option<String>,
+    /// How long loading the model took.
+    pub load_ms: u64,
+    /// How long the work took.
+    pub run_ms: u64,
+}
+
+/// What an executor says of a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResultWire {
+    /// The CID of the signed result.
+    pub cid: String,
+    /// `completed` or `failed`.
+    pub outcome: String,
+    /// Why generation ended, or why it failed.
+    pub reason: String,
+    /// In words, where it failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Who did it.
+    pub executor: String,
+    /// Whether the signature is right.
+    pub signature_valid: bool,
+    /// Which engine.
+    pub engine: String,
+    /// What decides the bits of an output.
+    pub fingerprint: String,
+    /// The CID of the model's manifest.
+    pub model: Option<String>,
+    /// The parameters that were in force.
+    pub parameters: Value,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written.
+    pub completion_tokens: u64,
+    /// How long loading the model took.
+    pub load_ms: u64,
+    /// How long the work took.
+    pub run_ms: u64,
+    /// Media type and length of each output.
+    pub outputs: Vec<OutputWire>,
+}
+
+/// One output.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutputWire {
+    /// Its media type.
+    pub media: String,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// What came of a submission.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubmittedWire {
+    /// The job's id.
+    pub id: String,
+    /// Whether its answer is here already.
+    pub answered: bool,
+}
+
+/// A model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelWire {
+    /// What it is called here; empty if it is only known.
+    pub name: String,
+    /// The CID of its manifest.
+    pub manifest: String,
+    /// Bytes; zero if unknown.
+    pub size: u64,
+    /// `here`, `near` or `known`.
+    pub held: String,
+    /// Nodes that say they have it.
+    pub at: Vec<String>,
+    /// What the file's own header says.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub hints: Value,
+}
+
+/// A node that was met, or an address that is dialled, or both.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerWire {
+    /// Who; empty if nobody has answered.
+    pub node: String,
+    /// Where it is dialled; empty if it is not.
+    pub address: String,
+    /// Whether there is a contact at this moment.
+    pub connected: bool,
+    /// When the last contact was.
+    pub last_contact: Option<Moment>,
+    /// Engines it offers.
+    pub engines: Vec<String>,
+    /// Models it offers.
+    pub models: Vec<String>,
+    /// What went wrong last; empty if nothing did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trouble: String,
+}
+
+/// An address to be dialled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerRequest {
+    /// For example `quic://HOST:PORT`.
+    pub address: String,
+}
+
+/// A stick.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolRequest {
+    /// The folder, as an absolute path.
+    pub folder: String,
+    /// For which nodes; empty for anybody.
+    #[serde(default)]
+    pub to: Vec<String>,
+    /// Most bytes that it may take up, e.g. `60GB`.
+    #[serde(default)]
+    pub max: Option<String>,
+}
+
+/// What came of a stick.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SpoolWire {
+    /// Bundles that were written or taken.
+    pub bundles: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bundles that were there already or were not wanted.
+    pub skipped: u64,
+    /// What is wrong.
+    pub findings: Vec<String>,
+}
+
+/// A bundle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BundleWire {
+    /// Which.
+    pub id: String,
+    /// Where to.
+    pub destination: String,
+    /// The CID of its payload.
+    pub payload: String,
+    /// Bytes of its payload.
+    pub len: u64,
+    /// When it came.
+    pub received: Moment,
+    /// Seconds until its lifetime ends.
+    pub expires_in_seconds: u64,
+    /// Of which job.
+    pub job: Option<String>,
+    /// Why it is kept.
+    pub retention: String,
+}
+
+/// A contact.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinkWire {
+    /// With whom.
+    pub peer: String,
+    /// Over what.
+    pub cla: String,
+    /// Since when.
+    pub since: Moment,
+    /// Transfers in flight.
+    pub in_flight: usize,
+}
+
+/// An engine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EngineWire {
+    /// Its name.
+    pub name: String,
+    /// What decides the bits of its outputs.
+    pub fingerprint: String,
+    /// What it can do.
+    pub kinds: Vec<String>,
+}
+
+/// The node at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusWire {
+    /// Who it is.
+    pub node: String,
+    /// Version of the software.
+    pub version: String,
+    /// Whether submissions are accepted.
+    pub ready: bool,
+    /// Bundles held.
+    pub bundles: usize,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Jobs without an answer.
+    pub jobs_open: usize,
+    /// Jobs whose task runs.
+    pub jobs_running: usize,
+    /// Jobs known.
+    pub jobs: usize,
+    /// Bytes that the store takes up.
+    pub store_live: u64,
+    /// Bytes that it may take up.
+    pub store_quota: u64,
+    /// Bytes that it can still take.
+    pub store_free: u64,
+    /// Engines that run.
+    pub engines: Vec<EngineWire>,
+    /// Contacts.
+    pub links: Vec<LinkWire>,
+}
+
+/// What came back from an echo.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PingWire {
+    /// The bundle that was sent.
+    pub bundle: String,
+    /// Milliseconds until it came back.
+    pub round_trip_ms: u64,
+}

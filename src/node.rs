@@ -1,0 +1,89 @@
+//! The node: wires everything, drives the agent, executes its outputs. `Node::run` is the loop.
+
+mod assets;
+pub mod clock;
+mod executor;
+mod foundation;
+pub mod identity;
+pub mod mailbox;
+mod metrics;
+mod ops;
+mod peers;
+mod readiness;
+pub(crate) mod rehearsal;
+mod resources;
+mod start;
+mod surroundings;
+mod tasks;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use self::start::{NodeError, run};
+use self::{clock::Clock, executor::Executor, mailbox::Mail};
+use crate::agent::{Agent, Input};
+
+/// Inputs that are handled before their outputs are executed together: one synchronisation of the disk
+/// serves all.
+const GROUP_MAX: usize = 64;
+
+/// One node: an agent, the world's way in and the agent's way out.
+struct Node {
+    /// Decides.
+    agent: Agent,
+    /// Does what was decided.
+    executor: Executor,
+    /// Where everything comes in.
+    mailbox: mpsc::Receiver<Mail>,
+    /// Tells the time.
+    clock: Arc<Clock>,
+}
+
+impl Node {
+    /// Drives one agent until `stop`. See "The run loop contract" in ARCHITECTURE.
+    async fn run(mut self, stop: CancellationToken) -> Result<(), NodeError> {
+        loop {
+            // Steps 1 and 2: records become durable before anything behind them is executed.
+            self.drain();
+            self.executor.flush(&stop).await?;
+
+            // Step 3: exactly one thing.
+            let wake = self.agent.next_deadline().map(|(time, _)| time);
+            let mail = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                () = self.clock.sleep_until(wake) => Mail::Input(Input::Deadline),
+                Some(mail) = self.mailbox.recv() => mail,
+            };
+
+            // Step 4: one mutation, and those that wait already: they share the synchronisation of step 2.
+            self.accept(mail);
+            for _ in 1..GROUP_MAX {
+                let Ok(mail) = self.mailbox.try_recv() else { break };
+                self.drain();
+                self.accept(mail);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.agent.poll() {
+            self.executor.push(output);
+        }
+    }
+
+    fn accept(&mut self, mail: Mail) {
+        let now = self.clock.now();
+        match mail {
+            Mail::Input(input) => self.agent.handle(now, input),
+            Mail::Call { input, answer } => {
+                let call = self.executor.open_call(answer);
+                self.agent.handle(now, input(call));
+            }
+            Mail::Ask(question) => question(&self.agent, now),
+            Mail::Link { link, commands } => self.executor.open_link(link, commands),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Executes the agent's outputs in order. Records of a batch become durable first, in one synchronisation;
+//! what stands behind them follows.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bundle_spec::Digest;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::{
+    NodeError,
+    mailbox::{Answer, Handle, LinkCommand},
+    metrics::Metrics,
+    tasks::Tasks,
+};
+use crate::{
+    agent::{CallId, LinkId, Output, Record, SubmitError},
+    store::StoreError,
+};
+
+/// How long to wait until a record is offered again to a disk that had no room even for it.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Does what the agent decided.
+pub(super) struct Executor {
+    handle: Handle,
+    tasks: Tasks,
+    metrics: Arc<Metrics>,
+    /// Records of the batch.
+    records: Vec<Record>,
+    /// What is to be done once they are durable.
+    effects: VecDeque<Output>,
+    /// Who waits for the answer to a command.
+    calls: BTreeMap<CallId, oneshot::Sender<Result<Answer, SubmitError>>>,
+    /// Where each link takes its commands.
+    links: BTreeMap<LinkId, mpsc::Sender<LinkCommand>>,
+    /// The name of the next call.
+    next_call: u64,
+    /// Blocks that nobody needs any more, for the keeper of the store.
+    released: mpsc::UnboundedSender<Digest>,
+}
+
+impl Executor {
+    /// `released` takes the names of blocks to be forgotten; at most as many as there are blocks in the
+    /// store.
+    pub(super) fn new(
+        handle: Handle,
+        tasks: Tasks,
+        metrics: Arc<Metrics>,
+        released: mpsc::UnboundedSender<Digest>,
+    ) -> Self {
+        Self {
+            handle,
+            tasks,
+            metrics,
+            records: Vec::new(),
+            effects: VecDeque::new(),
+            calls: BTreeMap::new(),
+            links: BTreeMap::new(),
+            next_call: 1,
+            released,
+        }
+    }
+
+    /// Names a command whose caller waits.
+    pub(super) fn open_call(&mut self, answer: oneshot::Sender<Result<Answer, SubmitError>>) -> CallId {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.calls.insert(call, answer);
+        call
+    }
+
+    /// Remembers where a link takes its commands.
+    pub(super) fn open_link(&mut self, link: LinkId, commands: mpsc::Sender<LinkCommand>) {
+        self.links.insert(link, commands);
+    }
+
+    /// Takes the next output. Nothing happens before [`Executor::flush`].
+    pub(super) fn push(&mut self, output: Output) {
+        match output {
+            Output::Record(record) => self.records.push(record),
+            effect => self.effects.push_back(effect),
+        }
+    }
+
+    /// Makes the batch's records durable, then does the rest in order.
+    pub(super) async fn flush(&mut self, stop: &CancellationToken) -> Result<(), NodeError> {
+        if !self.records.is_empty() && !self.append(stop).await? {
+            return Ok(());
+        }
+        while let Some(effect) = self.effects.pop_front() {
+            self.execute(effect);
+        }
+        Ok(())
+    }
+
+    /// Whether the records are durable; `false` only if the node was told to stop while the disk was full:
+    /// then nothing of the batch has been told to anybody.
+    async fn append(&mut self, stop: &CancellationToken) -> Result<bool, NodeError> {
+        let mut records = std::mem::take(&mut self.records);
+        let mut waiting = false;
+        loop {
+            let store = Arc::clone(self.handle.store());
+            let (back, result) = tokio::task::spawn_blocking(move || {
+                let result = store.append(&records);
+                (records, result)
+            })
+            .await
+            .expect("appending records does not panic");
+            records = back;
+            match result {
+                Ok(()) => {
+                    self.metrics.appended(records.len());
+                    if waiting {
+                        info!("the store has room again");
+                    }
+                    return Ok(true);
+                }
+                Err(StoreError::Full { free, needed }) => {
+                    if !waiting {
+                        error!(free, needed, "the disk has no room even for records; waiting for room");
+                        waiting = true;
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => return Ok(false),
+                        () = tokio::time::sleep(FULL_PAUSE) => {}
+                    }
+                }
+                Err(error) => return Err(NodeError::Store(error)),
+            }
+        }
+    }
+
+    fn execute(&mut self, effect: Output) {
+        match effect {
+            Output::Record(_) => unreachable!("records are taken out when they come"),
+            Output::Answer { call, result } => {
+                let answer = self.calls.remove(&call).expect("a call is answered once");
+                // Who called may have gone away; what was accepted stays accepted.
+                let _ = answer.send(result);
+            }
+            Output::Acknowledge { link, bundle } => self.command(link, LinkCommand::Acknowledge(bundle)),
+            Output::Refuse { link, bundle, reason } => {
+                self.command(link, LinkCommand::Refuse(bundle, reason))
+            }
+            Output::Transmit { link, outgoing } => self.command(link, LinkCommand::Transmit(outgoing)),
+            Output::Abort { link, bundle } => self.command(link, LinkCommand::Abort(bundle)),
+            Output::Announce { link, adu } => self.command(link, LinkCommand::Announce(adu)),
+            Output::Close { link } => self.command(link, LinkCommand::Close),
+            Output::Deliver { endpoint, bundle, payload } => {
+                debug!(%endpoint, %bundle, len = payload.len, "delivered");
+            }
+            Output::Run(task) => self.tasks.start(task),
+            Output::Stop { task } => self.tasks.stop(&task),
+            Output::Dial { peer } => debug!(%peer, "no way to this peer is known"),
+            Output::Release { cid } => {
+                // The keeper of the store ends after the loop.
+                let _ = self.released.send(*cid.digest());
+            }
+            Output::Event(event) => {
+                self.metrics.happened(&event);
+                self.handle.tell(event);
+            }
+        }
+    }
+
+    /// A link that is gone or does not keep up loses its channel, and with it the contact.
+    fn command(&mut self, link: LinkId, command: LinkCommand) {
+        let Some(commands) = self.links.get(&link) else { return };
+        match commands.try_send(command) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.links.remove(&link);
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                warn!(link = link.0, "cut off: it does not take its commands");
+                self.links.remove(&link);
+            }
+        }
+    }
+}

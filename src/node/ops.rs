@@ -1,0 +1,307 @@
+//! What the gateway asks of the node beyond the mailbox: files, addresses, sticks, health.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bundle_spec::{NodeId, manifest::Manifest};
+
+use tokio::sync::watch;
+
+use super::{
+    assets::{self, AssetError},
+    mailbox::{CallError, Handle, StoreError},
+    metrics::Metrics,
+    peers::{PeerError, Peers},
+};
+use crate::{
+    agent::SubmitError,
+    cla::spool::{self, SpoolError},
+    gateway::node_ops::{
+        Check, ImportedModel, NodeOps, Operation, OperationError, PeerAddress, SpoolExport, SpoolReport,
+        Verdict,
+    },
+    settings::{Settings, quantity::show_count},
+};
+
+/// The node behind the gateway.
+pub(super) struct Ops {
+    handle: Handle,
+    peers: Arc<Peers>,
+    metrics: Arc<Metrics>,
+    /// Engines that do not run, each with the reason; `None` until they were probed.
+    trouble: watch::Receiver<Option<Vec<(String, String)>>>,
+    engines: Vec<String>,
+    keep_free: u64,
+}
+
+impl Ops {
+    pub(super) fn new(
+        settings: &Settings,
+        handle: Handle,
+        peers: Arc<Peers>,
+        metrics: Arc<Metrics>,
+        trouble: watch::Receiver<Option<Vec<(String, String)>>>,
+    ) -> Self {
+        let engines = settings.inference.engines.clone();
+        Self { handle, peers, metrics, trouble, engines, keep_free: settings.store.keep_free }
+    }
+
+    async fn import(&self, name: String, file: PathBuf) -> Result<ImportedModel, OperationError> {
+        let store = Arc::clone(self.handle.store());
+        let imported = tokio::task::spawn_blocking(move || assets::import(&*store, &file))
+            .await
+            .expect("an import does not panic")?;
+        let size = Manifest::decode(&imported.adu).expect("what was encoded decodes").file.len;
+        let manifest = imported.manifest.cid;
+        self.handle.add_model(name.clone(), imported.manifest, imported.adu, imported.blocks).await?;
+        Ok(ImportedModel { name, manifest, size })
+    }
+
+    async fn checks(&self, quick: bool) -> Result<Vec<Check>, OperationError> {
+        let mut checks = vec![self.check_room(), self.check_clock()];
+        checks.push(self.check_store(quick).await?);
+        checks.extend(self.check_engines().await?);
+        checks.extend(self.check_bundles().await?);
+        Ok(checks)
+    }
+
+    fn check_room(&self) -> Check {
+        let usage = self.handle.store().usage();
+        let detail = format!("{} of {} bytes used, {} free", usage.live, usage.quota, usage.free);
+        if usage.free == 0 {
+            let hint = format!(
+                "free space on its disk ({} bytes stay free), or raise `store.quota`",
+                self.keep_free
+            );
+            return check("store room", Verdict::Fail, detail, &hint);
+        }
+        if usage.free < usage.quota / 10 {
+            return check("store room", Verdict::Warn, detail, "raise `store.quota` or drop models");
+        }
+        check("store room", Verdict::Ok, detail, "")
+    }
+
+    fn check_clock(&self) -> Check {
+        match self.handle.clock().wall() {
+            Some((wall, error)) => {
+                let detail = format!("DTN time {} ms, within {} ms", wall.0, error.as_millis());
+                check("clock", Verdict::Ok, detail, "")
+            }
+            None => check(
+                "clock",
+                Verdict::Warn,
+                "the wall clock is not plausible; bundles carry their age".to_owned(),
+                "set the clock, e.g. `date -s`",
+            ),
+        }
+    }
+
+    async fn check_store(&self, quick: bool) -> Result<Check, OperationError> {
+        let store = Arc::clone(self.handle.store());
+        let report =
+            tokio::task::spawn_blocking(move || store.check(quick)).await.expect("a check does not panic")?;
+        let detail = format!("{} entries and {} blocks verified", report.entries, report.blocks);
+        if report.findings.is_empty() {
+            return Ok(check("store content", Verdict::Ok, detail, ""));
+        }
+        let detail = format!("{detail}; {}", report.findings.join("; "));
+        Ok(check(
+            "store content",
+            Verdict::Fail,
+            detail,
+            "restart the node: what is damaged is fetched again",
+        ))
+    }
+
+    async fn check_engines(&self) -> Result<Vec<Check>, OperationError> {
+        let status = self.handle.status().await.map_err(stopped)?;
+        let found = |name: &String| status.resources.engines.iter().find(|engine| engine.name == *name);
+        Ok(self
+            .engines
+            .iter()
+            .map(|name| match found(name) {
+                Some(engine) => check(&format!("engine {name}"), Verdict::Ok, engine.fingerprint.clone(), ""),
+                None => {
+                    let detail = self.trouble_of(name);
+                    let hint = "build the workers: `cargo build --release --features llama --bins`";
+                    check(&format!("engine {name}"), Verdict::Warn, detail, hint)
+                }
+            })
+            .collect())
+    }
+
+    fn trouble_of(&self, engine: &str) -> String {
+        match self.trouble.borrow().as_ref() {
+            None => "not probed yet".to_owned(),
+            Some(failures) => match failures.iter().find(|(name, _)| name == engine) {
+                Some((_, reason)) => reason.clone(),
+                None => "it has stopped".to_owned(),
+            },
+        }
+    }
+
+    async fn check_bundles(&self) -> Result<Vec<Check>, OperationError> {
+        let bundles = self.handle.bundles().await.map_err(stopped)?;
+        let now = self.handle.clock().now();
+        let soon = bundles.iter().filter(|bundle| bundle.expires.since(now).as_secs() < 3600).count();
+        let detail = format!("{} held, {soon} of them expire within the hour", bundles.len());
+        let (verdict, hint) = match soon {
+            0 => (Verdict::Ok, ""),
+            _ => (Verdict::Warn, "bring them to a peer: `pannier spool export DIR`"),
+        };
+        Ok(vec![check("bundles", verdict, detail, hint)])
+    }
+
+    async fn addresses(&self) -> Result<Vec<PeerAddress>, OperationError> {
+        let met = self.handle.peers().await.map_err(stopped)?;
+        let known = self.peers.list();
+        Ok(known
+            .into_iter()
+            .map(|address| {
+                let named = met.iter().find(|peer| peer_part(&address) == Some(peer.node.to_string()));
+                PeerAddress {
+                    node: named.map(|peer| peer.node.to_string()),
+                    connected: named.is_some_and(|peer| peer.connected),
+                    trouble: String::new(),
+                    address,
+                }
+            })
+            .collect())
+    }
+
+    async fn export(&self, request: SpoolExport) -> Result<SpoolReport, OperationError> {
+        let mut toward = Vec::with_capacity(request.to.len());
+        for text in &request.to {
+            let node = text.parse::<NodeId>();
+            toward.push(node.map_err(|_| OperationError::Invalid(format!("`{text}` is not a node ID")))?);
+        }
+        Ok(spool::export(&self.handle, &request.folder, toward, request.bytes_max).await?.into())
+    }
+
+    async fn import_spool(&self, folder: &Path) -> Result<SpoolReport, OperationError> {
+        Ok(spool::import(&self.handle, folder).await?.into())
+    }
+}
+
+impl NodeOps for Ops {
+    fn import_model(&self, name: String, file: PathBuf) -> Operation<'_, ImportedModel> {
+        Box::pin(self.import(name, file))
+    }
+
+    fn peers_add(&self, address: String) -> Operation<'_, ()> {
+        Box::pin(async move { Ok(self.peers.add(&address)?) })
+    }
+
+    fn peers_forget(&self, address: String) -> Operation<'_, ()> {
+        Box::pin(async move { Ok(self.peers.forget(&address)?) })
+    }
+
+    fn peers_list(&self) -> Operation<'_, Vec<PeerAddress>> {
+        Box::pin(self.addresses())
+    }
+
+    fn spool_export(&self, request: SpoolExport) -> Operation<'_, SpoolReport> {
+        Box::pin(self.export(request))
+    }
+
+    fn spool_import(&self, folder: PathBuf) -> Operation<'_, SpoolReport> {
+        Box::pin(async move { self.import_spool(&folder).await })
+    }
+
+    fn metrics(&self) -> Operation<'_, String> {
+        Box::pin(async move {
+            let status = self.handle.status().await.map_err(stopped)?;
+            Ok(self.metrics.encode(&status, &self.handle.store().usage()))
+        })
+    }
+
+    fn doctor(&self, quick: bool) -> Operation<'_, Vec<Check>> {
+        Box::pin(self.checks(quick))
+    }
+
+    fn ready(&self) -> bool {
+        true
+    }
+}
+
+fn check(name: &str, verdict: Verdict, detail: String, hint: &str) -> Check {
+    Check { name: name.to_owned(), verdict, detail, hint: hint.to_owned() }
+}
+
+/// The node that an address names, if it names one (`quic://HOST:PORT/PEER_ID`).
+fn peer_part(address: &str) -> Option<String> {
+    let peer = address.split("://").nth(1)?.split_once('/')?.1;
+    Some(format!("dtn://{peer}/"))
+}
+
+fn stopped(_: super::mailbox::Stopped) -> OperationError {
+    OperationError::Unavailable("the node is stopping".to_owned())
+}
+
+impl From<spool::Report> for SpoolReport {
+    fn from(report: spool::Report) -> Self {
+        let mut findings = report.warnings;
+        findings.extend(report.bad.into_iter().map(|(file, reason)| format!("{file}: {reason}")));
+        findings
+            .extend(report.refused.iter().map(|(bundle, reason)| format!("{bundle}: refused ({reason:?})")));
+        if report.left > 0 {
+            findings.push(format!("no room for {}", show_count(report.left, "bundle")));
+        }
+        Self {
+            bundles: report.exported + report.imported,
+            bytes: report.bytes,
+            skipped: report.duplicates,
+            findings,
+        }
+    }
+}
+
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full { .. } => Self::StoreFull,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<AssetError> for OperationError {
+    fn from(error: AssetError) -> Self {
+        match error {
+            AssetError::Store(error) => error.into(),
+            AssetError::Header(_) | AssetError::TooLarge(_) => Self::Invalid(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<PeerError> for OperationError {
+    fn from(error: PeerError) -> Self {
+        match error {
+            PeerError::Address { .. } => Self::Invalid(error.to_string()),
+            PeerError::TooMany => Self::Limit("peers"),
+            PeerError::Unknown(_) => Self::NotFound(error.to_string()),
+            PeerError::Io(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<CallError> for OperationError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Stopped(_) => Self::Unavailable("the node is stopping".to_owned()),
+            CallError::Refused(SubmitError::StoreFull) => Self::StoreFull,
+            CallError::Refused(SubmitError::Limit(limit)) => Self::Limit(limit),
+            CallError::Refused(SubmitError::NotFound) => Self::NotFound("not found".to_owned()),
+            CallError::Refused(other) => Self::Invalid(other.to_string()),
+        }
+    }
+}
+
+impl From<SpoolError> for OperationError {
+    fn from(error: SpoolError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,0 +1,223 @@
+//! What stands around the loop: links, gateway, engines, and those who tell the agent of clock and room.
+//! All of it ends before the loop does, so that nothing it says is lost.
+
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use bundle_spec::sign::SigningKey;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    NodeError, clock::Clock, foundation::write_clock, mailbox::Handle, metrics::Metrics, ops::Ops,
+    peers::Peers, readiness::ReadyLink, resources,
+};
+use crate::{
+    agent::EngineState,
+    cla::{ConvergenceLayer, quic::Quic, spool::Spool},
+    gateway,
+    inference::supervisor::Supervisor,
+    limits,
+    settings::Settings,
+};
+
+/// How long tasks and links get to end in good order.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often folders are looked at for sticks.
+const STICK_PERIOD: Duration = Duration::from_secs(3);
+
+/// What stands around the loop, and how to end it.
+pub(super) struct Surroundings {
+    /// Where each convergence layer listens.
+    pub(super) links: Vec<ReadyLink>,
+    /// Where the gateway listens besides its socket.
+    pub(super) api: Option<SocketAddr>,
+    owned: Owned,
+    stop: CancellationToken,
+}
+
+impl Surroundings {
+    /// Starts everything; returns once submissions are accepted.
+    pub(super) async fn start(
+        settings: &Settings,
+        handle: &Handle,
+        key: &SigningKey,
+        metrics: Arc<Metrics>,
+        supervisor: Arc<Supervisor>,
+    ) -> Result<Self, NodeError> {
+        let stop = CancellationToken::new();
+        let mut owned = Owned::default();
+        let peers = Arc::new(Peers::load(&settings.paths.data.join("peers"))?);
+        let (engines, engines_told) = watch::channel(Vec::new());
+        let watching = resources::watch(handle.clone(), engines_told, limits::TASKS_MAX, stop.clone());
+        owned.own("resources", watching);
+        let clock = Arc::clone(handle.clock());
+        owned.own("clock", keep_clock(clock, settings.paths.data.clone(), stop.clone()));
+        let links = start_links(settings, handle, key, &peers, &stop, &mut owned).await;
+        let (failures, failures_told) = watch::channel(None);
+        let ops = Arc::new(Ops::new(settings, handle.clone(), peers, metrics, failures_told));
+        let api = start_gateway(settings, handle, ops, &stop, &mut owned).await?;
+        owned.own("engines", probe(supervisor, engines, failures, stop.clone()));
+        Ok(Self { links, api, owned, stop })
+    }
+
+    /// Ends everything in good order.
+    pub(super) async fn finish(self) {
+        self.stop.cancel();
+        self.owned.finish().await;
+    }
+}
+
+async fn start_links(
+    settings: &Settings,
+    handle: &Handle,
+    key: &SigningKey,
+    peers: &Arc<Peers>,
+    stop: &CancellationToken,
+    owned: &mut Owned,
+) -> Vec<ReadyLink> {
+    let mut links = Vec::new();
+    let (bound, mut bound_told) = watch::channel(None);
+    let quic = Quic {
+        listen: settings.quic.listen,
+        may_fall_back: settings.quic.listen_is_default,
+        secret: key.to_bytes(),
+        peers: peers.watch(),
+        redial: Arc::new(Notify::new()),
+        bound,
+    };
+    own_cla(Box::new(quic), handle, stop, owned);
+    if settings.quic.listen.is_some() {
+        // The layer that cannot listen drops its sender and says why in the log; the node goes on without it.
+        if let Ok(address) = bound_told.wait_for(Option::is_some).await
+            && let Some(address) = *address
+        {
+            links.push(ReadyLink { cla: "quic", addr: dialable(address).to_string() });
+        }
+    }
+    if !settings.spool_watch.is_empty() {
+        let spool = Spool { parents: settings.spool_watch.clone(), period: STICK_PERIOD };
+        own_cla(Box::new(spool), handle, stop, owned);
+    }
+    links
+}
+
+/// An address that this machine can dial: where a link listens everywhere, it listens on loopback, too.
+fn dialable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        named => named,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn own_cla(cla: Box<dyn ConvergenceLayer>, handle: &Handle, stop: &CancellationToken, owned: &mut Owned) {
+    let name = cla.name();
+    let serving = cla.run(handle.clone(), stop.clone());
+    owned.own(name, async move {
+        if let Err(error) = serving.await {
+            warn!(cla = name, %error, "the convergence layer has ended");
+        }
+    });
+}
+
+async fn start_gateway(
+    settings: &Settings,
+    handle: &Handle,
+    ops: Arc<Ops>,
+    stop: &CancellationToken,
+    owned: &mut Owned,
+) -> Result<Option<SocketAddr>, NodeError> {
+    let listeners = gateway::listen(&settings.gateway, &settings.paths).await?;
+    let address = listeners.tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let incoming = settings.paths.data.join("incoming");
+    // What was on its way in when the power went is of no use to anybody; mostly there is nothing.
+    let _ = std::fs::remove_dir_all(&incoming);
+    let options = gateway::Options { wait: settings.gateway.wait, incoming };
+    let serving = gateway::serve(handle.clone(), ops, options, listeners, stop.clone());
+    let socket = settings.paths.socket.clone();
+    owned.own("gateway", async move {
+        if let Err(error) = serving.await {
+            warn!(%error, "the gateway has ended");
+        }
+        // Nobody answers there any more; one that is gone already is gone.
+        let _ = std::fs::remove_file(socket);
+    });
+    Ok(address)
+}
+
+/// Keeps the node's time in its file, so that it goes on from there even without a wall clock.
+async fn keep_clock(clock: Arc<Clock>, data: PathBuf, stop: CancellationToken) {
+    let path = data.join("clock");
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+        }
+        if let Err(error) = write_clock(&clock, &path) {
+            warn!(%error, "the clock file cannot be written");
+        }
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// Tells which engines have shown that they run and why others did not, then tends the workers until `stop`.
+async fn probe(
+    supervisor: Arc<Supervisor>,
+    engines: watch::Sender<Vec<EngineState>>,
+    failures: watch::Sender<Option<Vec<(String, String)>>>,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        probe = supervisor.probe() => {
+            for (engine, reason) in &probe.failures {
+                warn!(engine, reason, "the engine does not run here");
+            }
+            info!(engines = probe.engines.len(), "engines probed");
+            engines.send_replace(probe.engines);
+            failures.send_replace(Some(probe.failures));
+        }
+    }
+    supervisor.tend(stop).await;
+}
+
+/// Tasks with names that somebody waits for.
+#[derive(Default)]
+pub(super) struct Owned(Vec<(&'static str, JoinHandle<()>)>);
+
+impl Owned {
+    /// Starts a task.
+    pub(super) fn own(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.push((name, tokio::spawn(work)));
+    }
+
+    /// Waits until all have ended; who does not within the grace is cut off.
+    pub(super) async fn finish(self) {
+        let deadline = tokio::time::Instant::from_std(deadline_after(GRACE));
+        for (name, task) in self.0 {
+            let abort = task.abort_handle();
+            if tokio::time::timeout_at(deadline, task).await.is_err() {
+                warn!(task = name, "cut off: it did not end in time");
+                abort.abort();
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a deadline of the runtime, not a time of the agent")]
+fn deadline_after(grace: Duration) -> std::time::Instant {
+    std::time::Instant::now() + grace
+}

@@ -1,0 +1,221 @@
+//! Blocks of the log: a writer that hashes on the way and leaves nothing behind if it is dropped, and a
+//! reader whose bytes stay where they are as long as it lives. Short blocks wait in memory and are written in
+//! one go; long ones are streamed into room that was reserved for them.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use bundle_spec::{BlockRef, Cid, Codec, Digest};
+
+use super::{
+    BlockReader, BlockWriter, StoreError,
+    disk::{narrow, wide},
+    frame::{self, ExtentAt, Kind, RunningCrc},
+    log::{Class, Draft, Log, space::Reserved},
+    segment::Segment,
+};
+
+/// How much of a long block is collected before it is written, in bytes.
+const STEP_BYTES: usize = 256 * 1024;
+
+/// Writes a block.
+pub(super) struct LogWriter {
+    log: Arc<Log>,
+    /// Announced length in bytes.
+    len: u64,
+    /// Bytes that have come.
+    taken: u64,
+    /// Bytes that are on their way to the disk.
+    buffer: Vec<u8>,
+    hasher: blake3::Hasher,
+    crc: RunningCrc,
+    /// Where the bytes go, if the block is long.
+    reserved: Option<Reserved>,
+}
+
+impl LogWriter {
+    /// Begins a block.
+    ///
+    /// # Errors
+    /// `Full`, `Failed`, `Io`.
+    pub(super) fn begin(log: &Arc<Log>, len: u64) -> Result<Self, StoreError> {
+        log.admit(len)?;
+        let mut writer = Self {
+            log: Arc::clone(log),
+            len,
+            taken: 0,
+            buffer: Vec::with_capacity(narrow(len.min(wide(STEP_BYTES)))),
+            hasher: blake3::Hasher::new(),
+            crc: RunningCrc::new(),
+            reserved: None,
+        };
+        if len > log.whole_bytes_max() {
+            let reserved = log.reserve(&mut log.state(), len, Class::Content)?;
+            writer.reserved = Some(reserved);
+        }
+        Ok(writer)
+    }
+
+    /// Writes what was collected.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let Some(reserved) = &self.reserved else { return Ok(()) };
+        let offset = reserved.offset + self.taken - wide(self.buffer.len());
+        let written = reserved.segment.file.write_at(&[&self.buffer], offset);
+        written.map_err(|error| self.log.refusal(error, self.len))?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Says in the log where the block's bytes are.
+    fn settle(&mut self, digest: &Digest) -> Result<(), StoreError> {
+        self.flush()?;
+        let crc = self.crc.value();
+        let Some(reserved) = &self.reserved else { return self.log.write_whole(digest, &self.buffer, crc) };
+        let extent =
+            ExtentAt { segment: reserved.segment.number, offset: reserved.offset, len: self.len, crc };
+        let mut state = self.log.state();
+        if state.catalogue.block(digest).is_some() {
+            return Ok(());
+        }
+        state.dirty.insert(extent.segment);
+        let body = extent.encode();
+        let draft = Draft { kind: Kind::Block, key: digest, body: &body };
+        self.log.write(&mut state, &[draft], &[frame::crc32c(&body)], Class::State)?;
+        state.room(extent.segment).writers -= 1;
+        drop(state);
+        self.reserved = None;
+        Ok(())
+    }
+}
+
+impl BlockWriter for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let actual = self.taken + wide(bytes.len());
+        if actual > self.len {
+            return Err(StoreError::Length { expected: self.len, actual });
+        }
+        self.hasher.update(bytes);
+        self.crc.update(bytes);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let step = match &self.reserved {
+                Some(_) => rest.len().min(STEP_BYTES - self.buffer.len()),
+                None => rest.len(),
+            };
+            self.buffer.extend_from_slice(&rest[..step]);
+            self.taken += wide(step);
+            rest = &rest[step..];
+            if self.reserved.is_some() && self.buffer.len() == STEP_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, expected: Option<Cid>) -> Result<BlockRef, StoreError> {
+        if self.taken != self.len {
+            return Err(StoreError::Length { expected: self.len, actual: self.taken });
+        }
+        let digest = *self.hasher.finalize().as_bytes();
+        let codec = expected.map_or(Codec::Raw, |cid| cid.codec());
+        let cid = Cid::new(codec, digest);
+        if let Some(expected) = expected.filter(|expected| *expected != cid) {
+            return Err(StoreError::Mismatch { expected, actual: cid });
+        }
+        self.settle(&digest)?;
+        Ok(BlockRef { cid, len: self.len })
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.log.state().arriving -= self.len;
+        if let Some(reserved) = self.reserved.take() {
+            self.log.abandon(&reserved, self.len);
+        }
+    }
+}
+
+/// Reads a block. Its bytes are neither moved nor punched while it lives.
+pub(super) struct LogReader {
+    log: Arc<Log>,
+    segment: Arc<Segment>,
+    extent: ExtentAt,
+    /// The checksum of the bytes so far, if they were read in order from the first.
+    order: Mutex<Order>,
+}
+
+struct Order {
+    next: u64,
+    crc: RunningCrc,
+}
+
+impl LogReader {
+    /// Opens a block; `None` if it is not here.
+    pub(super) fn open(log: &Arc<Log>, digest: &Digest) -> Option<Self> {
+        let mut state = log.state();
+        let extent = state.catalogue.block(digest)?;
+        let segment = Arc::clone(&state.room(extent.segment).segment);
+        *state.readers.entry((extent.segment, extent.offset)).or_default() += 1;
+        drop(state);
+        let order = Mutex::new(Order { next: 0, crc: RunningCrc::new() });
+        Some(Self { log: Arc::clone(log), segment, extent, order })
+    }
+
+    /// Where the bytes are.
+    pub(super) const fn extent(&self) -> ExtentAt {
+        self.extent
+    }
+
+    /// Compares the checksum once all bytes have been read in order.
+    fn verify(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut order = self.order.lock().expect("nobody panics while holding a reader");
+        if offset == 0 {
+            *order = Order { next: 0, crc: RunningCrc::new() };
+        }
+        if order.next != offset {
+            return Ok(());
+        }
+        order.crc.update(bytes);
+        order.next += wide(bytes.len());
+        if order.next == self.extent.len && order.crc.value() != self.extent.crc {
+            return Err(self.damage());
+        }
+        Ok(())
+    }
+
+    fn damage(&self) -> io::Error {
+        let place = format!("segment {:016x}, offset {}", self.extent.segment, self.extent.offset);
+        io::Error::new(io::ErrorKind::InvalidData, format!("the bytes of a block are damaged ({place})"))
+    }
+}
+
+impl BlockReader for LogReader {
+    fn len(&self) -> u64 {
+        self.extent.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        let left = self.extent.len.saturating_sub(offset);
+        let len = narrow(left.min(wide(buffer.len())));
+        if self.segment.file.read_at(&mut buffer[..len], self.extent.offset + offset)? < len {
+            return Err(self.damage().into());
+        }
+        self.verify(offset, &buffer[..len])?;
+        Ok(len)
+    }
+}
+
+impl Drop for LogReader {
+    fn drop(&mut self) {
+        let mut state = self.log.state();
+        let place = (self.extent.segment, self.extent.offset);
+        let count = state.readers.get_mut(&place).expect("an open reader is counted");
+        *count -= 1;
+        if *count == 0 {
+            state.readers.remove(&place);
+        }
+    }
+}
