@@ -65,6 +65,7 @@ pub(super) async fn transmit(
         stream = outlet.connection.open_uni() => stream.ok(),
     };
     let Some(mut stream) = opened else { return Transmission { digest, outcome: Sent::CalledOff } };
+    in_order(&stream);
     // If the session is over, so is this.
     let _ = outlet.events.send(Event::Opened(digest, stream.id().index())).await;
     let sent = tokio::select! {
@@ -85,6 +86,14 @@ pub(super) async fn transmit(
     // Dropping a stream would end it as if the bundle were whole.
     let _ = stream.reset(code::CALLED_OFF);
     Transmission { digest, outcome }
+}
+
+/// Earlier bundles go first: a contact that ends early has then carried some of them whole, where streams
+/// that share the link evenly would leave a part of each.
+fn in_order(stream: &SendStream) {
+    let priority = i32::try_from(stream.id().index()).map_or(i32::MIN, |index| -index);
+    // A stream that is closed already needs no place in the order.
+    let _ = stream.set_priority(priority);
 }
 
 enum Failed {
