@@ -176,7 +176,12 @@ impl Supervisor {
                 () = self.clock.sleep_until(due) => self.dismiss(self.clock.now()).await,
             }
         }
-        self.dismiss(Time(u64::MAX)).await;
+        self.finish().await;
+    }
+
+    /// Ends every worker that is idle and waits until it is gone. Called when no more tasks come.
+    pub async fn finish(&self) {
+        self.dismiss(Time::NEVER).await;
     }
 
     /// Tries until it is done, or has failed for good, or has crashed too often.

@@ -107,6 +107,8 @@ impl Tasks {
         }
         self.tracker.close();
         self.tracker.wait().await;
+        // A task that ended by itself at the last moment has left its worker idle.
+        self.supervisor.finish().await;
     }
 
     async fn run(&self, task: Task, cancel: CancellationToken) -> TaskOutcome {
