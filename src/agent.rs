@@ -125,8 +125,8 @@ impl Agent {
             Input::ContactOpened { link, peer, class } => self.open_contact(link, peer, class),
             Input::ContactClosed { link, reason } => self.close_contact(link, reason),
             Input::Measured { link, round_trip, rate } => {
-                if let Some(link) = self.links.get(&link) {
-                    self.router.measured(self.now, &link.peer, round_trip, rate);
+                if let Some(peer) = self.links.get(&link).and_then(|link| link.peer.as_ref()) {
+                    self.router.measured(self.now, peer, round_trip, rate);
                 }
             }
             Input::Heard { link, adu } => self.hear(link, &adu),

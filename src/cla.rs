@@ -6,7 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::mailbox::Handle;
 
+mod buffers;
 pub mod frame;
+mod payload;
 pub mod quic;
 pub mod spool;
 #[cfg(test)]

@@ -28,8 +28,8 @@ pub struct BundleMeta<'a> {
 /// A contact as a router sees it.
 #[derive(Clone, Debug)]
 pub struct Neighbour {
-    /// Names the contact in the answer: its place in the list that was given.
-    pub peer: NodeId,
+    /// Who is there, if the road says. The contact's place in the list that was given names it in the answer.
+    pub peer: Option<NodeId>,
     /// Nodes that the contact leads to; empty: anybody.
     pub toward: Vec<NodeId>,
     /// Whether the peer is known to hold or to have held the bundle.

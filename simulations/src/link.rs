@@ -59,15 +59,9 @@ impl LinkModel {
 
     /// What agents are told of it.
     #[must_use]
-    pub const fn class(self) -> LinkClass {
-        LinkClass {
-            cla: self.physics().cla,
-            summaries: true,
-            durable: true,
-            budget: None,
-            toward: Vec::new(),
-            drains: false,
-        }
+    pub fn class(self) -> LinkClass {
+        let cla = self.physics().cla;
+        LinkClass { summaries: true, durable: true, ..LinkClass::plain(cla) }
     }
 }
 

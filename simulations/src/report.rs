@@ -100,10 +100,11 @@ fn describe(event: &WorldEvent, hosts: &[Host]) -> Option<(&'static str, usize, 
 }
 
 fn told(host: usize, event: &Event, hosts: &[Host]) -> Option<(&'static str, usize, Map<String, Value>)> {
-    let name = |node: &bundle_spec::NodeId| {
+    let of = |node: &bundle_spec::NodeId| {
         let known = hosts.iter().find(|host| host.node == *node);
         known.map_or_else(|| node.to_string(), |host| host.plan.name.clone())
     };
+    let name = |node: &Option<bundle_spec::NodeId>| node.as_ref().map_or_else(|| "somebody".to_owned(), of);
     let job_text = |job: &Option<bundle_spec::Cid>| job.map(|job| job.to_string());
     let (kind, fields) = match &event.kind {
         // The world tells of contacts itself.
@@ -127,8 +128,8 @@ fn told(host: usize, event: &Event, hosts: &[Host]) -> Option<(&'static str, usi
                 Step::Forwarded { to, cla } => format!("forwarded to {} over {cla}", name(to)),
                 Step::Waiting { why } => format!("waiting for {why}"),
                 Step::Started { engine } => format!("started on {engine}"),
-                Step::Answered { by } => format!("answered by {}", name(by)),
-                Step::Failed { by, why } => format!("failed at {}: {why}", name(by)),
+                Step::Answered { by } => format!("answered by {}", of(by)),
+                Step::Failed { by, why } => format!("failed at {}: {why}", of(by)),
                 Step::Expired => "expired".to_owned(),
                 Step::Cancelled => "cancelled".to_owned(),
             };

@@ -9,7 +9,7 @@ use bundle_spec::{
 use super::{
     Agent, EventKind, JobRecord, JobState, Retention, Step,
     endpoints::{self, Role},
-    ingress::Arrival,
+    ingress::{Arrival, Origin},
     ledger::Entry,
     mint::Draft,
     receipts::Ending,
@@ -204,7 +204,7 @@ impl Agent {
         }
         let draft = Draft { source, destination: reply_to, payload: result, expires };
         let header = self.mint(&draft);
-        let arrival = Arrival { header, payload: result, adu: None, expires, from: None };
+        let arrival = Arrival { header, payload: result, adu: None, expires, origin: Origin::Here };
         self.keep(arrival, Some(record.job), Retention::ForwardPending);
     }
 
@@ -213,7 +213,7 @@ impl Agent {
         let source = endpoints::answers(&self.config.node);
         let draft = Draft { source, destination: endpoints::blocks(), payload: block, expires };
         let header = self.mint(&draft);
-        let arrival = Arrival { header, payload: block, adu: None, expires, from: None };
+        let arrival = Arrival { header, payload: block, adu: None, expires, origin: Origin::Here };
         self.keep(arrival, None, Retention::ForwardPending);
     }
 

@@ -2,7 +2,11 @@
 
 use bundle_spec::Eid;
 
-use super::{Agent, EventKind, Output, Retention, endpoints, ingress::Arrival, mint::Draft};
+use super::{
+    Agent, EventKind, Output, Retention, endpoints,
+    ingress::{Arrival, Origin},
+    mint::Draft,
+};
 
 impl Agent {
     /// A bundle has reached an endpoint of this node that is not for answers.
@@ -35,7 +39,7 @@ impl Agent {
                 payload: arrival.payload,
                 adu: arrival.adu.clone(),
                 expires: arrival.expires,
-                from: None,
+                origin: Origin::Here,
             };
             match node == self.config.node {
                 true => self.deliver(reply, back),

@@ -8,7 +8,7 @@ use bundle_spec::{
 use super::{
     Agent, AskerRecord, JobRecord, JobState, JobWork, Retention, Step,
     endpoints::{self, Role},
-    ingress::Arrival,
+    ingress::{Arrival, Origin},
     ledger::Entry,
 };
 use crate::{limits, time::Time};
@@ -93,7 +93,10 @@ impl Agent {
         };
         let job = arrival.payload.cid.with_codec(Codec::DagCbor);
         let local = reply_to.node_id().as_ref() == Some(&self.config.node);
-        let step = arrival.from.clone().map_or(Step::Accepted, |from| Step::Received { from });
+        let step = match &arrival.origin {
+            Origin::Here => Step::Accepted,
+            Origin::Peer(from) => Step::Received { from: from.clone() },
+        };
         self.know_job(
             KnownJob {
                 job,

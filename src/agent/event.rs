@@ -23,8 +23,8 @@ pub enum EventKind {
     ContactOpened {
         /** This contact. */
         link: LinkId,
-        /** Who. */
-        peer: NodeId,
+        /** Who, if the road says. */
+        peer: Option<NodeId>,
         /** Convergence layer. */
         cla: &'static str,
     },
@@ -32,8 +32,8 @@ pub enum EventKind {
     ContactClosed {
         /** This contact. */
         link: LinkId,
-        /** Who. */
-        peer: NodeId,
+        /** Who, if the road says. */
+        peer: Option<NodeId>,
         /** Why. */
         reason: CloseReason,
     },
@@ -41,8 +41,8 @@ pub enum EventKind {
     Received {
         /** Which. */
         bundle: BundleId,
-        /** From whom. */
-        peer: NodeId,
+        /** From whom, if anybody says. */
+        peer: Option<NodeId>,
         /** Of which job. */
         job: Option<Cid>,
         /** Payload bytes. */
@@ -52,8 +52,8 @@ pub enum EventKind {
     Forwarded {
         /** Which. */
         bundle: BundleId,
-        /** To whom. */
-        peer: NodeId,
+        /** To whom, if the road says. */
+        peer: Option<NodeId>,
         /** Of which job. */
         job: Option<Cid>,
         /** Payload bytes. */
@@ -96,13 +96,13 @@ pub enum Step {
     Accepted,
     /// Received here from a peer.
     Received {
-        /** From whom. */
-        from: NodeId,
+        /** From whom, if anybody says. */
+        from: Option<NodeId>,
     },
     /// Handed to a peer, which made it durable.
     Forwarded {
-        /** To whom. */
-        to: NodeId,
+        /** To whom, if the road says. */
+        to: Option<NodeId>,
         /** Over what. */
         cla: String,
     },

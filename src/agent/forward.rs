@@ -1,6 +1,6 @@
 //! Forwarding (RFC 9171 §5.4): which bundle goes over which contact, and what its end means.
 
-use bundle_spec::{BundleDigest, BundleId, Forwarding, Header};
+use bundle_spec::{BundleDigest, BundleId, Forwarding, Header, NodeId};
 
 use super::{
     Agent, CloseReason, EventKind, LinkClass, LinkId, Outgoing, Output, Refusal, Retention, Step,
@@ -15,13 +15,15 @@ use crate::{
 
 impl Agent {
     /// A peer can be reached.
-    pub(super) fn open_contact(&mut self, link: LinkId, peer: bundle_spec::NodeId, class: LinkClass) {
+    pub(super) fn open_contact(&mut self, link: LinkId, peer: Option<NodeId>, class: LinkClass) {
         if self.links.len() >= limits::LINKS_MAX {
             self.outputs.push_back(Output::Close { link });
             return;
         }
-        self.note_peer(&peer);
-        self.router.observe(self.now, &Contact { peer: peer.clone(), opened: true });
+        if let Some(peer) = &peer {
+            self.note_peer(peer);
+            self.router.observe(self.now, &Contact { peer: peer.clone(), opened: true });
+        }
         self.tell(EventKind::ContactOpened { link, peer: peer.clone(), cla: class.cla });
         let contact = Link::new(peer, class, self.now);
         let is_ready = contact.is_ready();
@@ -35,12 +37,13 @@ impl Agent {
     /// The contact is over.
     pub(super) fn close_contact(&mut self, link: LinkId, reason: CloseReason) {
         let Some(contact) = self.links.remove(&link) else { return };
-        let peer = contact.peer;
-        self.note_peer(&peer);
-        if self.links.values().all(|other| other.peer != peer) {
-            self.router.observe(self.now, &Contact { peer: peer.clone(), opened: false });
+        if let Some(peer) = &contact.peer {
+            self.note_peer(peer);
+            if self.links.values().all(|other| !other.is_with(peer)) {
+                self.router.observe(self.now, &Contact { peer: peer.clone(), opened: false });
+            }
         }
-        self.tell(EventKind::ContactClosed { link, peer, reason });
+        self.tell(EventKind::ContactClosed { link, peer: contact.peer, reason });
         // What was on its way may go over another contact with the same peer.
         for id in contact.in_flight.into_keys() {
             self.offer_again(&id);
@@ -109,7 +112,7 @@ impl Agent {
         }
         let offset = contact.offsets.remove(&id).unwrap_or(0).min(entry.payload.len);
         contact.in_flight.insert(id, Flight { bundle: entry.id.clone(), bytes, keep });
-        let outgoing = Outgoing { bundle: entry.id, header, payload: entry.payload, offset };
+        let outgoing = Outgoing { bundle: entry.id, header, payload: entry.payload, start: 0, offset };
         self.outputs.push_back(Output::Transmit { link, outgoing });
     }
 
@@ -132,7 +135,7 @@ impl Agent {
             .iter()
             .filter(|(_, other)| other.is_ready())
             .map(|(name, other)| {
-                let has_it = self.peer_has(&other.peer, &id, *name);
+                let has_it = self.peer_has(other.peer.as_ref(), &id, *name);
                 (*name, Neighbour { peer: other.peer.clone(), toward: other.class.toward.clone(), has_it })
             })
             .unzip();
@@ -154,9 +157,11 @@ impl Agent {
     }
 
     /// Whether the peer has the bundle, or gets it over another contact at this moment.
-    fn peer_has(&self, peer: &bundle_spec::NodeId, id: &BundleDigest, on: LinkId) -> bool {
-        let mut contacts = self.links.iter().filter(|(_, other)| other.peer == *peer);
-        contacts
+    fn peer_has(&self, peer: Option<&NodeId>, id: &BundleDigest, on: LinkId) -> bool {
+        let is_same = |name: LinkId, other: &Link| name == on || peer.is_some_and(|peer| other.is_with(peer));
+        self.links
+            .iter()
+            .filter(|(name, other)| is_same(**name, other))
             .any(|(name, other)| other.has.contains(id) || (*name != on && other.in_flight.contains_key(id)))
     }
 
@@ -181,7 +186,8 @@ impl Agent {
         let (peer, is_durable, cla) = (contact.peer.clone(), contact.class.durable, contact.class.cla);
         let Some(entry) = self.ledger.get(&id) else { return };
         let (job, len) = (entry.job, entry.payload.len);
-        let is_there = entry.header.primary().destination().node_id().as_ref() == Some(&peer);
+        let destination = entry.header.primary().destination().node_id();
+        let is_there = destination.is_some() && destination == peer;
         if let Some(mut record) = job.and_then(|job| self.jobs.get(job.digest()).cloned()) {
             self.step(&mut record, Step::Forwarded { to: peer.clone(), cla: cla.to_owned() });
             self.put_job(record);
@@ -217,7 +223,8 @@ impl Agent {
     /// The node that a bundle is for has it already: nothing is left to be done with it.
     fn hand_over(&mut self, id: &BundleDigest, link: LinkId) {
         let (Some(contact), Some(entry)) = (self.links.get(&link), self.ledger.get(id)) else { return };
-        let is_there = entry.header.primary().destination().node_id().as_ref() == Some(&contact.peer);
+        let destination = entry.header.primary().destination().node_id();
+        let is_there = destination.is_some_and(|node| contact.is_with(&node));
         if is_there && contact.class.durable {
             self.drop_bundle(id, "delivered");
         }

@@ -116,7 +116,7 @@ impl Agent {
         let views = self.peers.iter().map(|(node, peer)| PeerView {
             node: node.clone(),
             last_contact: peer.last_contact,
-            connected: self.links.values().any(|link| link.peer == *node),
+            connected: self.links.values().any(|link| link.is_with(node)),
             engines: peer.advert.iter().flat_map(|advert| &advert.engines).map(|e| e.name.clone()).collect(),
             models: peer.advert.iter().flat_map(|advert| advert.models.clone()).collect(),
         });

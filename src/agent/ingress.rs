@@ -19,8 +19,17 @@ pub(super) struct Arrival {
     pub(super) adu: Option<Bytes>,
     /// When its lifetime ends.
     pub(super) expires: Time,
-    /// Who handed it to us; `None` if it was made here.
-    pub(super) from: Option<NodeId>,
+    /// Where it comes from.
+    pub(super) origin: Origin,
+}
+
+/// Where a bundle comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// It was made here.
+    Here,
+    /// It came over a contact, from this node if anybody says.
+    Peer(Option<NodeId>),
 }
 
 impl Agent {
@@ -56,7 +65,7 @@ impl Agent {
             return;
         };
         contact.has.insert(bundle.digest());
-        let peer = contact.peer.clone();
+        let peer = contact.peer.clone().or_else(|| header.previous_node());
         let verdict = match header.payload_len() == payload.len {
             true => self.judge(self.now, &header).and_then(|()| self.judge_job(&header, &payload)),
             false => Err(Refusal::Malformed),
@@ -75,7 +84,7 @@ impl Agent {
             len: payload.len,
         });
         let told = self.events.len() - 1;
-        let job = self.arrive(Arrival { header, payload, adu, expires, from: Some(peer) });
+        let job = self.arrive(Arrival { header, payload, adu, expires, origin: Origin::Peer(peer) });
         if let EventKind::Received { job: of_job, .. } = &mut self.events[told].kind {
             *of_job = job;
         }

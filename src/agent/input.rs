@@ -57,8 +57,8 @@ pub enum Input {
     ContactOpened {
         /// This contact.
         link: LinkId,
-        /// Who is there.
-        peer: NodeId,
+        /// Who is there; `None` where the road does not say (MTCP, STCP, UDP).
+        peer: Option<NodeId>,
         /// What the link can do.
         class: LinkClass,
     },
@@ -200,6 +200,31 @@ pub struct LinkClass {
     pub toward: Vec<NodeId>,
     /// Whether the agent ends the contact (`Output::Close`) once nothing is left to say: a stick.
     pub drains: bool,
+    /// Whether bundles can go out on it; some roads are one way.
+    pub sends: bool,
+    /// Most payload bytes that the peer takes in one bundle: what is longer goes in fragments. `None` if
+    /// there is no such limit.
+    pub payload_max: Option<u64>,
+    /// Whether the peer keeps what it has acknowledged of a transfer that was cut off, as a fragment.
+    pub keeps_parts: bool,
+}
+
+impl LinkClass {
+    /// A link of which nothing is known but that bundles go out on it.
+    #[must_use]
+    pub const fn plain(cla: &'static str) -> Self {
+        Self {
+            cla,
+            summaries: false,
+            durable: false,
+            budget: None,
+            toward: Vec::new(),
+            drains: false,
+            sends: true,
+            payload_max: None,
+            keeps_parts: false,
+        }
+    }
 }
 
 /// Why a contact is over.

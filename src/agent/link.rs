@@ -31,8 +31,8 @@ pub(super) struct Flight {
 /// One contact.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
-    /// With whom.
-    pub(super) peer: NodeId,
+    /// With whom; `None` where the road does not say.
+    pub(super) peer: Option<NodeId>,
     /// What the link can do.
     pub(super) class: LinkClass,
     /// Since when.
@@ -65,7 +65,7 @@ pub(super) struct Link {
 
 impl Link {
     /// A contact that begins.
-    pub(super) fn new(peer: NodeId, class: LinkClass, now: Time) -> Self {
+    pub(super) fn new(peer: Option<NodeId>, class: LinkClass, now: Time) -> Self {
         Self {
             summary_due: class.summaries.then(|| now + limits::SUMMARY_PATIENCE),
             budget_left: class.budget,
@@ -96,7 +96,12 @@ impl Link {
 
     /// Whether bundles may go.
     pub(super) fn is_ready(&self) -> bool {
-        self.summary_due.is_none() && !self.is_closing
+        self.class.sends && self.summary_due.is_none() && !self.is_closing
+    }
+
+    /// Whether this is a contact with a node.
+    pub(super) fn is_with(&self, node: &NodeId) -> bool {
+        self.peer.as_ref() == Some(node)
     }
 
     /// A bundle may be offered.

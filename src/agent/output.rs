@@ -97,8 +97,11 @@ pub struct Outgoing {
     pub bundle: BundleId,
     /// The header as it leaves: previous node, age and hop count are this node's.
     pub header: Header,
-    /// The payload.
+    /// The block that holds the payload.
     pub payload: BlockRef,
+    /// Where in the block the payload begins; it has `header.payload_len()` bytes. Zero but for a fragment
+    /// that was cut out for this contact.
+    pub start: u64,
     /// How many bytes of the payload the peer has already.
     pub offset: u64,
 }

@@ -12,7 +12,7 @@ use super::{
     Submission, SubmitError,
     dispatch::{KnownJob, work_of},
     endpoints::{self, Role},
-    ingress::Arrival,
+    ingress::{Arrival, Origin},
     mint::Draft,
     receipts::Ending,
 };
@@ -131,7 +131,11 @@ impl Agent {
             }
         }
         let retention = self.job_retention(job.digest());
-        self.keep(Arrival { header, payload, adu: None, expires, from: None }, Some(*job), retention);
+        self.keep(
+            Arrival { header, payload, adu: None, expires, origin: Origin::Here },
+            Some(*job),
+            retention,
+        );
     }
 
     /// Whether a bundle of ours asks for the job, and we have not said that it is over.
@@ -162,7 +166,7 @@ impl Agent {
         let destination = new.destination.clone();
         let header = self.mint(&Draft { source, destination, payload: new.payload, expires });
         let bundle = header.bundle_id().detached();
-        self.arrive(Arrival { header, payload: new.payload, adu: None, expires, from: None });
+        self.arrive(Arrival { header, payload: new.payload, adu: None, expires, origin: Origin::Here });
         Ok(Answer::Bundle(bundle))
     }
 

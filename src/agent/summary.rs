@@ -114,7 +114,7 @@ impl Agent {
         for job in have.jobs.iter().take(limits::SUMMARY_ENTRIES_MAX) {
             for (asker, over) in self.receipts.of_job(job) {
                 let key = (*job, asker.clone());
-                if over.from.as_ref() != Some(&contact.peer) && contact.tell(key, over.sequence) {
+                if (over.from.is_none() || over.from != contact.peer) && contact.tell(key, over.sequence) {
                     self.outputs.push_back(Output::Announce { link, adu: over.adu.clone() });
                 }
             }
@@ -133,7 +133,7 @@ impl Agent {
         if ending.asker == self.config.node || known.is_some_and(|over| over.covers(ending.sequence)) {
             return;
         }
-        self.put_over(ending, adu.clone(), Some(peer));
+        self.put_over(ending, adu.clone(), peer);
         self.end_for(ending);
     }
 

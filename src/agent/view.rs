@@ -86,8 +86,8 @@ pub struct PeerView {
 pub struct LinkView {
     /// This contact.
     pub link: LinkId,
-    /// With whom.
-    pub peer: NodeId,
+    /// With whom, if the road says.
+    pub peer: Option<NodeId>,
     /// Over what.
     pub cla: &'static str,
     /// Since when.

@@ -125,7 +125,7 @@ impl Agent {
         let record = Record::Receipt { job: receipts::record_key(&key), adu: adu.clone(), until };
         self.outputs.push_back(Output::Record(record));
         for (name, link) in &mut self.links {
-            if from.as_ref() != Some(&link.peer) && link.tell(key.clone(), sequence) {
+            if (from.is_none() || from != link.peer) && link.tell(key.clone(), sequence) {
                 self.outputs.push_back(Output::Announce { link: *name, adu: adu.clone() });
             }
         }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bundle_spec::sign::PublicKey;
-use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
+use quinn::{Endpoint, Incoming, ServerConfig, TokioRuntime};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
@@ -31,7 +31,7 @@ use self::{
     partial::Partials,
     roster::{ConnectionId, Roster, Verdict},
 };
-use super::{ClaError, ConvergenceLayer};
+use super::{ClaError, ConvergenceLayer, buffers::Buffers};
 use crate::node::mailbox::Handle;
 
 mod address;
@@ -113,6 +113,7 @@ impl Quic {
         let (connected, peers_connected) = watch::channel(Default::default());
         let desk = Desk {
             handle,
+            buffers: Buffers::new(transport::CHUNK_BYTES),
             endpoint,
             certificate,
             asks,
@@ -154,7 +155,7 @@ impl Quic {
             ClaError::Listen { address, cause }
         };
         let socket = socket.map_err(listen_error)?;
-        Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime)).map_err(listen_error)
+        Endpoint::new(transport::endpoint(), server, socket, Arc::new(TokioRuntime)).map_err(listen_error)
     }
 }
 

@@ -89,7 +89,7 @@ impl TestNode {
     /// The contact that opens next, and with whom.
     pub(super) async fn opened(&mut self) -> (LinkId, NodeId) {
         self.next(|input| match input {
-            Input::ContactOpened { link, peer, .. } => Some((*link, peer.clone())),
+            Input::ContactOpened { link, peer, .. } => Some((*link, peer.clone()?)),
             _ => None,
         })
         .await
@@ -110,7 +110,7 @@ impl TestNode {
         let source = self.handle.node_id().endpoint("test", 1);
         let header = Builder::new(source, destination.endpoint("inbox", 2), timestamp, 3_600_000_000_000)
             .header(len(payload));
-        Outgoing { bundle: header.bundle_id(), header, payload: payload_ref, offset: 0 }
+        Outgoing { bundle: header.bundle_id(), header, payload: payload_ref, start: 0, offset: 0 }
     }
 
     /// Sends a bundle on a link and waits until the peer has made it durable.

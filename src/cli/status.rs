@@ -31,7 +31,7 @@ pub(super) async fn node(context: &Context) -> Result<Exit, Failure> {
     for link in &status.links {
         printer.data(&format!(
             "link     {} over {}, since {} ago",
-            printer.node(&link.peer),
+            link.peer.as_deref().map_or_else(|| "somebody".to_owned(), |peer| printer.node(peer)),
             link.cla,
             span(link.since.seconds_ago)
         ))?;

@@ -51,11 +51,12 @@ fn frame(event: &Event) -> Frame {
 fn described(kind: &EventKind) -> (&'static str, Value) {
     match kind {
         EventKind::ContactOpened { peer, cla, .. } => {
-            ("contact_opened", json!({ "node": peer.to_string(), "cla": cla }))
+            ("contact_opened", json!({ "node": peer.as_ref().map(ToString::to_string), "cla": cla }))
         }
-        EventKind::ContactClosed { peer, reason, .. } => {
-            ("contact_closed", json!({ "node": peer.to_string(), "detail": closed(*reason) }))
-        }
+        EventKind::ContactClosed { peer, reason, .. } => (
+            "contact_closed",
+            json!({ "node": peer.as_ref().map(ToString::to_string), "detail": closed(*reason) }),
+        ),
         EventKind::Received { bundle, peer, job, len } => ("received", moved(bundle, peer, *job, *len)),
         EventKind::Forwarded { bundle, peer, job, len } => ("forwarded", moved(bundle, peer, *job, *len)),
         EventKind::Delivered { bundle } => ("delivered", json!({ "bundle": bundle.to_string() })),
@@ -73,9 +74,10 @@ fn described(kind: &EventKind) -> (&'static str, Value) {
 }
 
 /// A bundle that came from a peer or went to one.
-fn moved(bundle: &BundleId, peer: &NodeId, job: Option<Cid>, len: u64) -> Value {
+fn moved(bundle: &BundleId, peer: &Option<NodeId>, job: Option<Cid>, len: u64) -> Value {
     let job = job.map(|job| job.to_string());
-    json!({ "bundle": bundle.to_string(), "node": peer.to_string(), "job": job, "len": len })
+    let node = peer.as_ref().map(ToString::to_string);
+    json!({ "bundle": bundle.to_string(), "node": node, "job": job, "len": len })
 }
 
 fn closed(reason: CloseReason) -> &'static str {

@@ -94,7 +94,7 @@ impl Writing {
     /// A contact.
     pub(super) fn link(&self, view: &LinkView) -> LinkWire {
         LinkWire {
-            peer: view.peer.to_string(),
+            peer: view.peer.as_ref().map(ToString::to_string),
             cla: view.cla.to_owned(),
             since: self.moment(view.since),
             in_flight: view.in_flight,
@@ -128,8 +128,10 @@ pub(super) fn state(view: &JobView) -> &'static str {
 pub(super) fn step(step: &Step) -> (&'static str, Option<String>, String) {
     match step {
         Step::Accepted => ("accepted", None, String::new()),
-        Step::Received { from } => ("received", Some(from.to_string()), String::new()),
-        Step::Forwarded { to, cla } => ("forwarded", Some(to.to_string()), format!("over {cla}")),
+        Step::Received { from } => ("received", from.as_ref().map(ToString::to_string), String::new()),
+        Step::Forwarded { to, cla } => {
+            ("forwarded", to.as_ref().map(ToString::to_string), format!("over {cla}"))
+        }
         Step::Waiting { why } => ("waiting", None, why.clone()),
         Step::Started { engine } => ("started", None, engine.clone()),
         Step::Answered { by } => ("answered", Some(by.to_string()), String::new()),

@@ -256,8 +256,8 @@ pub struct BundleWire {
 /// A contact.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkWire {
-    /// With whom.
-    pub peer: String,
+    /// With whom; null where the road does not say.
+    pub peer: Option<String>,
     /// Over what.
     pub cla: String,
     /// Since when.

@@ -301,11 +301,11 @@ impl Handle {
         let _ = self.pieces.send((job, piece));
     }
 
-    /// Opens a contact. The first command for it may come at once.
+    /// Opens a contact, with whom if the road says. The first command for it may come at once.
     ///
     /// # Errors
     /// The node has stopped.
-    pub async fn open_link(&self, peer: NodeId, class: LinkClass) -> Result<LinkPort, Stopped> {
+    pub async fn open_link(&self, peer: Option<NodeId>, class: LinkClass) -> Result<LinkPort, Stopped> {
         let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
         let (sender, commands) = mpsc::channel(LINK_COMMANDS_MAX);
         self.mail.send(Mail::Link { link, commands: sender }).await.map_err(|_| Stopped)?;

@@ -32,8 +32,8 @@ impl Router for Epidemic {
 }
 
 fn is_useful(bundle: &BundleMeta<'_>, neighbour: &Neighbour) -> bool {
-    let is_maker = bundle.id.source.node_id().as_ref() == Some(&neighbour.peer);
-    let is_giver = bundle.previous == Some(&neighbour.peer);
+    let is_maker = neighbour.peer.is_some() && bundle.id.source.node_id() == neighbour.peer;
+    let is_giver = neighbour.peer.is_some() && bundle.previous == neighbour.peer.as_ref();
     !neighbour.has_it && !is_maker && !is_giver && leads_there(bundle, neighbour)
 }
 
@@ -41,7 +41,9 @@ fn is_useful(bundle: &BundleMeta<'_>, neighbour: &Neighbour) -> bool {
 fn leads_there(bundle: &BundleMeta<'_>, neighbour: &Neighbour) -> bool {
     match bundle.destination.node_id() {
         Some(node) => {
-            neighbour.toward.is_empty() || node == neighbour.peer || neighbour.toward.contains(&node)
+            neighbour.toward.is_empty()
+                || neighbour.peer.as_ref() == Some(&node)
+                || neighbour.toward.contains(&node)
         }
         None => true,
     }
@@ -100,7 +102,7 @@ mod tests {
     }
 
     fn peer(name: &str) -> Neighbour {
-        Neighbour { peer: node(name), toward: Vec::new(), has_it: false }
+        Neighbour { peer: Some(node(name)), toward: Vec::new(), has_it: false }
     }
 
     fn has(name: &str) -> Neighbour {

@@ -11,14 +11,14 @@ use bundle_spec::{BlockRef, Cid, Codec, Digest};
 
 use super::{
     BlockReader, BlockWriter, StoreError,
-    disk::{narrow, wide},
-    frame::{self, ExtentAt, Kind, RunningCrc},
+    disk::{DiskFile, narrow, wide},
+    frame::{self, ExtentAt, Kind, PAGE_BYTES, RunningCrc},
     log::{Class, Draft, Log, space::Reserved},
     segment::Segment,
 };
 
-/// How much of a long block is collected before it is written, in bytes.
-const STEP_BYTES: usize = 256 * 1024;
+/// Pieces of a long block are collected until they are so long together, in bytes.
+const STEP_BYTES: usize = 128 * 1024;
 
 /// Writes a block.
 pub(super) struct LogWriter {
@@ -33,6 +33,9 @@ pub(super) struct LogWriter {
     crc: RunningCrc,
     /// Where the bytes go, if the block is long.
     reserved: Option<Reserved>,
+    /// The way past the page cache, if there is one: what streams through would push out what is used again,
+    /// the weights of a model that runs.
+    direct: Option<Arc<dyn DiskFile>>,
 }
 
 impl LogWriter {
@@ -46,23 +49,50 @@ impl LogWriter {
             log: Arc::clone(log),
             len,
             taken: 0,
-            buffer: Vec::with_capacity(narrow(len.min(wide(STEP_BYTES)))),
+            buffer: Vec::new(),
             hasher: blake3::Hasher::new(),
             crc: RunningCrc::new(),
             reserved: None,
+            direct: None,
         };
         if len > log.whole_bytes_max() {
             let reserved = log.reserve(&mut log.state(), len, Class::Content)?;
+            writer.direct = reserved.segment.file.direct();
             writer.reserved = Some(reserved);
+        } else {
+            writer.buffer.reserve_exact(narrow(len));
         }
         Ok(writer)
     }
 
-    /// Writes what was collected.
-    fn flush(&mut self) -> Result<(), StoreError> {
+    /// Writes the whole pages that `bytes` begins with past the page cache, if it lies so in memory and in
+    /// the file that this can be done; says how many bytes that were.
+    fn write_pages(&mut self, bytes: &[u8]) -> Result<usize, StoreError> {
+        let (Some(direct), Some(reserved)) = (&self.direct, &self.reserved) else { return Ok(0) };
+        let (page, offset) = (narrow(PAGE_BYTES), reserved.offset + self.taken);
+        let len = bytes.len() / page * page;
+        let lies_so = bytes.as_ptr().align_offset(page) == 0 && offset.is_multiple_of(PAGE_BYTES);
+        if len == 0 || !lies_so || !self.buffer.is_empty() {
+            return Ok(0);
+        }
+        match direct.write_at(&[&bytes[..len]], offset) {
+            Ok(()) => {
+                self.taken += wide(len);
+                Ok(len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.direct = None;
+                Ok(0)
+            }
+            Err(error) => Err(self.log.refusal(error, self.len)),
+        }
+    }
+
+    /// Writes what was collected and `bytes` behind it, without a copy of them.
+    fn flush(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let Some(reserved) = &self.reserved else { return Ok(()) };
         let offset = reserved.offset + self.taken - wide(self.buffer.len());
-        let written = reserved.segment.file.write_at(&[&self.buffer], offset);
+        let written = reserved.segment.file.write_at(&[&self.buffer, bytes], offset);
         written.map_err(|error| self.log.refusal(error, self.len))?;
         self.buffer.clear();
         Ok(())
@@ -70,7 +100,7 @@ impl LogWriter {
 
     /// Says in the log where the block's bytes are.
     fn settle(&mut self, digest: &Digest) -> Result<(), StoreError> {
-        self.flush()?;
+        self.flush(&[])?;
         let crc = self.crc.value();
         let Some(reserved) = &self.reserved else { return self.log.write_whole(digest, &self.buffer, crc) };
         let extent =
@@ -98,19 +128,13 @@ impl BlockWriter for LogWriter {
         }
         self.hasher.update(bytes);
         self.crc.update(bytes);
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let step = match &self.reserved {
-                Some(_) => rest.len().min(STEP_BYTES - self.buffer.len()),
-                None => rest.len(),
-            };
-            self.buffer.extend_from_slice(&rest[..step]);
-            self.taken += wide(step);
-            rest = &rest[step..];
-            if self.reserved.is_some() && self.buffer.len() == STEP_BYTES {
-                self.flush()?;
-            }
+        let rest = &bytes[self.write_pages(bytes)?..];
+        if self.reserved.is_some() && self.buffer.len() + rest.len() >= STEP_BYTES {
+            self.flush(rest)?;
+        } else {
+            self.buffer.extend_from_slice(rest);
         }
+        self.taken = actual;
         Ok(())
     }
 

@@ -5,12 +5,15 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, IoSlice},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, OFlags};
 
 /// How many parts the operating system takes in one call.
 const PARTS_MAX: usize = 1024;
@@ -37,6 +40,11 @@ pub(super) trait Disk: Send + Sync {
 pub(super) trait DiskFile: Send + Sync {
     /// Writes all parts, one behind the other, from `offset`.
     fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()>;
+    /// Another handle to the same file, which moves whole pages from page-aligned memory past the page cache;
+    /// `None` if the system has none. Where it does not take a range it says `InvalidInput`.
+    fn direct(&self) -> Option<Arc<dyn DiskFile>> {
+        None
+    }
     /// Fills `buffer` from `offset` as far as there are bytes; says how many.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Makes everything written so far durable.
@@ -121,6 +129,13 @@ impl DiskFile for File {
             IoSlice::advance_slices(&mut left, count);
         }
         Ok(())
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DiskFile>> {
+        let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
+        let path = format!("/proc/self/fd/{}", self.as_raw_fd());
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).ok()?;
+        Some(Arc::new(file))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -45,7 +45,7 @@ impl World {
         for (host, peer) in [(pair.0, pair.1), (pair.1, pair.0)] {
             // The first may have crashed over it: then there is no contact any more.
             if self.contacts.contains_key(&link) {
-                let peer = self.hosts[peer].node.clone();
+                let peer = Some(self.hosts[peer].node.clone());
                 self.feed(host, Input::ContactOpened { link, peer, class: model.class() });
             }
         }

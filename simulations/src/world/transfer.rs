@@ -200,12 +200,14 @@ impl World {
 
 /// The bytes of a bundle, from those on that the receiver does not have.
 fn cut(outgoing: Outgoing, payload: &Bytes, number: u64) -> Transfer {
-    let offset = usize::try_from(outgoing.offset).unwrap_or(usize::MAX).min(payload.len());
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(payload.len());
+    let end = place(outgoing.start.saturating_add(outgoing.header.payload_len()));
+    let begin = place(outgoing.start.saturating_add(outgoing.offset)).min(end);
     Transfer {
         number,
         bundle: outgoing.bundle,
         header: outgoing.header.raw().clone(),
-        rest: payload.slice(offset..),
+        rest: payload.slice(begin..end),
         offset: outgoing.offset,
     }
 }

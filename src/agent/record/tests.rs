@@ -70,8 +70,10 @@ fn bundle_id() -> BundleId {
 fn journey(node: &NodeId) -> Vec<JourneyEntry> {
     let steps = [
         Step::Accepted,
-        Step::Received { from: node.clone() },
-        Step::Forwarded { to: node.clone(), cla: "quic".to_owned() },
+        Step::Received { from: Some(node.clone()) },
+        Step::Forwarded { to: Some(node.clone()), cla: "quic".to_owned() },
+        Step::Received { from: None },
+        Step::Forwarded { to: None, cla: "mtcp".to_owned() },
         Step::Waiting { why: "a contact".to_owned() },
         Step::Started { engine: "llama".to_owned() },
         Step::Answered { by: node.clone() },

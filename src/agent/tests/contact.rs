@@ -272,7 +272,7 @@ fn stuck() -> (World, LinkId) {
 }
 
 fn open(world: &mut World, name: &'static str, link: LinkId, class: LinkClass) {
-    world.input(name, Input::ContactOpened { link, peer: node("stranger"), class });
+    world.input(name, Input::ContactOpened { link, peer: Some(node("stranger")), class });
 }
 
 fn transmitted(world: &World) -> Vec<Outgoing> {

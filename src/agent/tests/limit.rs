@@ -83,7 +83,7 @@ fn a_contact_beyond_the_limit_is_ended() {
     let mut world = World::new(&["village"]);
     for number in 0..=limits::LINKS_MAX as u64 {
         let link = LinkId(1000 + number);
-        world.input("village", Input::ContactOpened { link, peer: node("bus"), class: class() });
+        world.input("village", Input::ContactOpened { link, peer: Some(node("bus")), class: class() });
     }
     assert_eq!(world.agent("village").status().links.len(), limits::LINKS_MAX);
     assert!(world.hosts["village"].outputs.iter().any(|output| matches!(output, Output::Close { .. })));

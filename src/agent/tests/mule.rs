@@ -42,12 +42,12 @@ fn the_journey_tells_what_happened() {
     world.visit("bus", "village");
     let expected = [
         Step::Accepted,
-        Step::Forwarded { to: node("bus"), cla: "quic".to_owned() },
+        Step::Forwarded { to: Some(node("bus")), cla: "quic".to_owned() },
         Step::Answered { by: node("clinic") },
     ];
     assert_eq!(world.steps("village", &job), expected);
     let at_clinic = world.steps("clinic", &job);
-    assert_eq!(at_clinic[0], Step::Received { from: node("bus") });
+    assert_eq!(at_clinic[0], Step::Received { from: Some(node("bus")) });
     assert_eq!(at_clinic[1], Step::Started { engine: "echo".to_owned() });
     assert_eq!(at_clinic[2], Step::Answered { by: node("clinic") });
 }

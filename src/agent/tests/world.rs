@@ -51,7 +51,7 @@ pub fn node(name: &str) -> NodeId {
 }
 
 pub fn class() -> LinkClass {
-    LinkClass { cla: "quic", summaries: true, durable: true, budget: None, toward: Vec::new(), drains: false }
+    LinkClass { summaries: true, durable: true, ..LinkClass::plain("quic") }
 }
 
 pub fn echo_job(text: &str) -> Job {
@@ -296,7 +296,7 @@ impl World {
         let link = LinkId(self.next);
         self.next += 1;
         let class = LinkClass { summaries: false, ..class() };
-        self.input(name, Input::ContactOpened { link, peer: node("stranger"), class });
+        self.input(name, Input::ContactOpened { link, peer: Some(node("stranger")), class });
         let block = self.put(name, payload);
         let header = builder.header(block.len);
         let adu = Some(Bytes::copy_from_slice(payload));
@@ -328,8 +328,8 @@ impl World {
         self.next += 2;
         self.links.insert(here, (a, there, b));
         self.links.insert(there, (b, here, a));
-        self.queue.push_back((a, Input::ContactOpened { link: here, peer: node(b), class: of_a }));
-        self.queue.push_back((b, Input::ContactOpened { link: there, peer: node(a), class: of_b }));
+        self.queue.push_back((a, Input::ContactOpened { link: here, peer: Some(node(b)), class: of_a }));
+        self.queue.push_back((b, Input::ContactOpened { link: there, peer: Some(node(a)), class: of_b }));
         self.settle();
         here
     }

@@ -21,12 +21,14 @@ use super::{
     roster::{ConnectionId, Newcomer},
     session::{self, code},
 };
-use crate::{agent::CloseReason, node::mailbox::Handle};
+use crate::{agent::CloseReason, cla::buffers::Buffers, node::mailbox::Handle};
 
 /// What every connection needs of its endpoint. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Desk {
     pub(super) handle: Handle,
+    /// Between wire and store, for every contact.
+    pub(super) buffers: Buffers,
     pub(super) endpoint: Endpoint,
     pub(super) certificate: Arc<Certificate>,
     /// The endpoint's ear.
@@ -123,7 +125,8 @@ async fn hold(
         connection.close(code::VIOLATION, b"name");
         return (partials, Contact::Refused);
     }
-    let (partials, reason) = session::serve(desk.handle.clone(), greeted, partials, stop).await;
+    let (partials, reason) =
+        session::serve(desk.handle.clone(), desk.buffers.clone(), greeted, partials, stop).await;
     debug!(?reason, "contact over");
     let contact = match reason {
         CloseReason::Violation => Contact::Refused,

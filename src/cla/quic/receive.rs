@@ -17,11 +17,13 @@ use tracing::{debug, warn};
 use super::{
     partial::Partial,
     session::{Event, code},
-    transport::CHUNK_BYTES,
 };
 use crate::{
     agent::Refusal,
-    cla::frame::{Frame, read_preamble},
+    cla::{
+        buffers::Buffers,
+        frame::{Frame, read_preamble},
+    },
     limits::{CONTROL_ADU_BYTES_MAX, PAYLOAD_BYTES_MAX},
     node::mailbox::{LinkReporter, Stopped, Store, StoreError},
 };
@@ -33,6 +35,7 @@ const HEAD_BYTES_MAX: usize = bundle_spec::HEADER_BYTES_MAX + crate::cla::frame:
 #[derive(Clone)]
 pub(super) struct Inlet {
     pub(super) store: Arc<dyn Store>,
+    pub(super) buffers: Buffers,
     pub(super) reporter: LinkReporter,
     /// What is to be told to the peer.
     pub(super) frames: mpsc::Sender<Frame>,
@@ -125,12 +128,13 @@ async fn read_bundle(
     };
     *claimed = Some((digest, true));
     let resumed = offset > 0;
-    let partial = match kept {
-        Some(kept) if resumed && kept.fits(&header, offset) => *kept,
+    let begun = match kept {
+        Some(kept) if resumed && kept.fits(&header, offset) => Begun::Kept(kept),
         _ if resumed => return Err(Failed::Cut(None)),
-        _ => begin(inlet, &header).await?,
+        _ => Begun::New(Arc::clone(&inlet.store), Box::new(header.clone())),
     };
-    let (partial, tail) = read_payload(stream, partial, header.payload_len(), rest).await?;
+    let Some(left) = header.payload_len().checked_sub(offset) else { return Err(Failed::Cut(None)) };
+    let (partial, tail) = read_payload(stream, &inlet.buffers, begun, left, rest).await?;
     let Partial { writer, tail: checksum, adu, .. } = partial;
     if let Err(error) = checksum.finish(&tail) {
         warn!(%error, resumed, "a bundle was damaged");
@@ -186,31 +190,51 @@ async fn read_head(stream: &mut RecvStream) -> Result<Head, Failed> {
     }
 }
 
-async fn begin(inlet: &Inlet, header: &Header) -> Result<Partial, Failed> {
-    let (store, len) = (Arc::clone(&inlet.store), header.payload_len());
-    let writer = blocking(move || store.create(len)).await.map_err(store_failed)?;
-    let keeps = usize::try_from(len).is_ok_and(|len| len <= CONTROL_ADU_BYTES_MAX);
-    Ok(Partial::new(header, writer, keeps))
+/// A reception before its first bytes are written.
+enum Begun {
+    /// Nothing of it is in the store.
+    New(Arc<dyn Store>, Box<Header>),
+    /// It goes on.
+    Kept(Box<Partial>),
 }
 
-/// Streams the rest of a payload of `len` bytes into `partial`; what follows it is the tail.
+impl Begun {
+    /// Makes room in the store for what has none. Blocks.
+    fn partial(self) -> Result<Partial, StoreError> {
+        match self {
+            Self::Kept(partial) => Ok(*partial),
+            Self::New(store, header) => {
+                let len = header.payload_len();
+                let keeps = usize::try_from(len).is_ok_and(|len| len <= CONTROL_ADU_BYTES_MAX);
+                Ok(Partial::new(&header, store.create(len)?, keeps))
+            }
+        }
+    }
+}
+
+/// Streams the last `left` bytes of a payload into the store; what follows them is the tail.
 async fn read_payload(
     stream: &mut RecvStream,
-    partial: Partial,
-    len: u64,
+    buffers: &Buffers,
+    begun: Begun,
+    mut left: u64,
     rest: Bytes,
 ) -> Result<(Partial, Vec<u8>), Failed> {
-    let Some(mut left) = len.checked_sub(partial.offset) else { return Err(Failed::Cut(None)) };
     let first = rest.len().min(fits(left));
-    left -= length(first);
     let mut tail = rest[first..].to_vec();
-    let mut sink = Sink::new(partial, fits(left).min(CHUNK_BYTES));
-    let mut buffer = sink.push(rest[..first].to_vec(), first).await.map_err(store_failed)?;
+    let mut sink = Sink::new(begun);
+    // Chunks begin at multiples of their length, also the one that the header's packet brought: so the store
+    // can pass them on as they are.
+    let mut early = rest.slice(..first);
     while left > 0 {
-        let want = fits(left).min(buffer.len());
+        let mut buffer = buffers.take(fits(left));
+        let had = early.len().min(buffer.len());
+        buffer[..had].copy_from_slice(&early.split_to(had));
         // The next chunk is read from the wire while the one before is written.
-        let (filled, ended) = fill(stream, &mut buffer[..want]).await;
-        buffer = sink.push(buffer, filled).await.map_err(store_failed)?;
+        let (filled, ended) = fill(stream, &mut buffer[had..]).await;
+        let filled = had + filled;
+        buffer.truncate(filled);
+        sink = sink.push(buffer).await.map_err(store_failed)?;
         left -= length(filled);
         if let Some(ended) = ended {
             return Err(ended.after(sink.settle().await.map_err(store_failed)?));
@@ -260,44 +284,37 @@ async fn fill(stream: &mut RecvStream, buffer: &mut [u8]) -> (usize, Option<Ende
     (filled, None)
 }
 
-/// A reception and the buffer that was written for it.
-type Written = Result<(Partial, Vec<u8>), StoreError>;
-
 /// Writes chunks on the blocking pool, one at a time, while the next one is read.
-struct Sink {
-    /// The reception, unless a write has it.
-    idle: Option<(Partial, Vec<u8>)>,
-    writing: Option<JoinHandle<Written>>,
-    /// How long buffers are.
-    size: usize,
+enum Sink {
+    /// Nothing was written yet.
+    Begun(Begun),
+    /// A chunk is being written.
+    Writing(JoinHandle<Result<Partial, StoreError>>),
 }
 
 impl Sink {
-    fn new(partial: Partial, size: usize) -> Self {
-        Self { idle: Some((partial, vec![0; size])), writing: None, size }
+    const fn new(begun: Begun) -> Self {
+        Self::Begun(begun)
     }
 
-    /// Takes the first `filled` bytes of `buffer`; gives back another buffer.
-    async fn push(&mut self, buffer: Vec<u8>, filled: usize) -> Result<Vec<u8>, StoreError> {
-        let (mut partial, mut other) = self.rest().await?;
-        self.writing = Some(tokio::task::spawn_blocking(move || {
-            partial.take(&buffer[..filled])?;
-            Ok((partial, buffer))
-        }));
-        other.resize(self.size, 0);
-        Ok(other)
+    /// Takes bytes, once those before them are written.
+    async fn push(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, StoreError> {
+        let begun = match self {
+            Self::Begun(begun) => begun,
+            Self::Writing(_) => Begun::Kept(Box::new(self.settle().await?)),
+        };
+        Ok(Self::Writing(tokio::task::spawn_blocking(move || {
+            let mut partial = begun.partial()?;
+            partial.take(bytes.as_ref())?;
+            Ok(partial)
+        })))
     }
 
     /// Waits until everything is written.
-    async fn settle(mut self) -> Result<Partial, StoreError> {
-        let (partial, _) = self.rest().await?;
-        Ok(partial)
-    }
-
-    async fn rest(&mut self) -> Result<(Partial, Vec<u8>), StoreError> {
-        match self.writing.take() {
-            Some(writing) => writing.await.expect("writing a chunk does not panic"),
-            None => Ok(self.idle.take().expect("a reception is idle or being written")),
+    async fn settle(self) -> Result<Partial, StoreError> {
+        match self {
+            Self::Begun(begun) => blocking(move || begun.partial()).await,
+            Self::Writing(writing) => writing.await.expect("writing a chunk does not panic"),
         }
     }
 }

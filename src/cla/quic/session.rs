@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     agent::{CloseReason, Input, LinkClass, Outgoing, Refusal},
+    cla::buffers::Buffers,
     cla::frame::{ANNOUNCEMENT_BYTES_MAX, Frame, Hello, PARTIALS_MAX},
     node::mailbox::{Handle, LinkCommand, LinkPort, Stopped},
 };
@@ -114,29 +115,28 @@ struct Session {
 /// Serves a contact until one side is done; gives back what was received in part, and why the contact ended.
 pub(super) async fn serve(
     handle: Handle,
+    buffers: Buffers,
     greeted: Greeted,
     partials: Partials,
     stop: CancellationToken,
 ) -> (Partials, CloseReason) {
     let Greeted { connection, send, receive, hello } = greeted;
-    let class = LinkClass {
-        cla: "quic",
-        summaries: true,
-        durable: true,
-        budget: None,
-        toward: Vec::new(),
-        drains: false,
-    };
-    let Ok(port) = handle.open_link(hello.node.clone(), class).await else {
+    let class = LinkClass { summaries: true, durable: true, ..LinkClass::plain("quic") };
+    let Ok(port) = handle.open_link(Some(hello.node.clone()), class).await else {
         connection.close(code::FINISHED, b"the node has stopped");
         return (partials, CloseReason::Finished);
     };
     let (events, heard) = mpsc::channel(QUEUE_MAX);
     let (frames, outbox) = mpsc::channel(QUEUE_MAX);
     let store = Arc::clone(handle.store());
-    let inlet =
-        Inlet { store: Arc::clone(&store), reporter: port.reporter.clone(), frames, events: events.clone() };
-    let outlet = Outlet { connection: connection.clone(), store, events: events.clone() };
+    let inlet = Inlet {
+        store: Arc::clone(&store),
+        buffers: buffers.clone(),
+        reporter: port.reporter.clone(),
+        frames,
+        events: events.clone(),
+    };
+    let outlet = Outlet { connection: connection.clone(), store, buffers, events: events.clone() };
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { Ended::Control(control::listen(receive, events).await) });
     tasks.spawn(async move {

@@ -445,9 +445,11 @@ fn noise(len: usize) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_benchmark_sends_its_whole_load_both_ways() {
     let load = workload::Load { bundles: 20, len: 100_000 };
-    let store = || Arc::new(crate::store::MemoryStore::new(ROOM));
-    let (source, target) = (store(), store());
-    workload::bundles(load, source, target.clone()).await.unwrap();
+    let source: Arc<dyn crate::store::Store> = Arc::new(crate::store::MemoryStore::new(ROOM));
+    let target = Arc::new(crate::store::MemoryStore::new(ROOM));
+    let outgoing = workload::blocks(load, &source).await.unwrap();
+    workload::bundles(outgoing, source, target.clone()).await.unwrap();
     assert_eq!(crate::store::Store::usage(target.as_ref()).blocks, 20);
-    workload::streams(load).await.unwrap();
+    workload::streams(load, workload::Tuning::Quinn).await.unwrap();
+    workload::streams(load, workload::Tuning::Link).await.unwrap();
 }

@@ -12,13 +12,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{
-    session::{Event, code},
-    transport::CHUNK_BYTES,
-};
+use super::session::{Event, code};
 use crate::{
-    cla::frame::preamble,
-    node::mailbox::{BlockReader, Outgoing, Store, StoreError},
+    cla::{buffers::Buffers, frame::preamble, payload::Payload},
+    node::mailbox::{Outgoing, Store, StoreError},
 };
 
 /// What a transmission needs of its session.
@@ -26,6 +23,7 @@ use crate::{
 pub(super) struct Outlet {
     pub(super) connection: Connection,
     pub(super) store: Arc<dyn Store>,
+    pub(super) buffers: Buffers,
     /// What the session must know.
     pub(super) events: mpsc::Sender<Event>,
 }
@@ -71,7 +69,7 @@ pub(super) async fn transmit(
     let sent = tokio::select! {
         biased;
         () = abort.cancelled() => Err(Failed::CalledOff),
-        sent = write_bundle(&mut stream, &outgoing, offset, &outlet.store) => sent,
+        sent = write_bundle(&mut stream, &outgoing, offset, &outlet) => sent,
     };
     let outcome = match sent {
         Ok(()) => return Transmission { digest, outcome: Sent::Whole },
@@ -119,17 +117,10 @@ async fn write_bundle(
     stream: &mut SendStream,
     outgoing: &Outgoing,
     offset: u64,
-    store: &Arc<dyn Store>,
+    outlet: &Outlet,
 ) -> Result<(), Failed> {
-    let (store, digest) = (Arc::clone(store), *outgoing.payload.cid.digest());
-    let reader = blocking(move || store.open(&digest)).await?.ok_or(Failed::Missing)?;
-    let len = reader.len();
-    if len != outgoing.header.payload_len() || offset > len {
-        return Err(Failed::Missing);
-    }
-    let source = Source { reader, tail: PayloadTail::new(&outgoing.header), position: 0, offset };
+    let (mut source, mut next) = Source::begin(outlet, outgoing.clone(), offset).await?;
     stream.write_all_chunks(&mut [preamble(offset), outgoing.header.raw().clone()]).await?;
-    let (mut source, mut next) = source.advance().await?;
     while let Some(chunk) = next {
         // The next chunk is read from the store while this one goes out.
         let (written, advanced) = tokio::join!(stream.write_chunk(chunk), source.advance());
@@ -148,8 +139,9 @@ async fn write_bundle(
 
 /// Reads a payload in chunks and keeps its checksum.
 struct Source {
-    reader: Box<dyn BlockReader>,
+    payload: Payload,
     tail: PayloadTail,
+    buffers: Buffers,
     /// How many bytes have been read.
     position: u64,
     /// How many bytes the peer has already: read for the checksum, not sent.
@@ -157,29 +149,49 @@ struct Source {
 }
 
 impl Source {
-    /// The next chunk that is to be sent; `None` at the end.
-    async fn advance(mut self) -> Result<(Self, Option<Bytes>), Failed> {
+    /// Opens the payload and reads its first chunk.
+    async fn begin(
+        outlet: &Outlet,
+        outgoing: Outgoing,
+        offset: u64,
+    ) -> Result<(Self, Option<Bytes>), Failed> {
+        let (store, buffers) = (Arc::clone(&outlet.store), outlet.buffers.clone());
         blocking(move || {
-            let len = self.reader.len();
-            while self.position < len {
-                let end = if self.position < self.offset { self.offset } else { len };
-                let want = usize::try_from(end - self.position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-                let mut chunk = vec![0; want];
-                let read = self.reader.read_at(self.position, &mut chunk)?;
-                if read == 0 {
-                    return Err(Failed::Missing);
-                }
-                chunk.truncate(read);
-                self.tail.update(&chunk);
-                let is_new = self.position >= self.offset;
-                self.position += u64::try_from(read).expect("a length fits 64 bits");
-                if is_new {
-                    return Ok((self, Some(Bytes::from(chunk))));
-                }
-            }
-            Ok((self, None))
+            let opened = Payload::open(store.as_ref(), &outgoing)?;
+            let payload = opened.filter(|payload| offset <= payload.len()).ok_or(Failed::Missing)?;
+            let tail = PayloadTail::new(&outgoing.header);
+            Self { payload, tail, buffers, position: 0, offset }.read()
         })
         .await
+    }
+
+    /// The next chunk that is to be sent; `None` at the end.
+    async fn advance(self) -> Result<(Self, Option<Bytes>), Failed> {
+        match self.position == self.payload.len() {
+            true => Ok((self, None)),
+            false => blocking(move || self.read()).await,
+        }
+    }
+
+    fn read(mut self) -> Result<(Self, Option<Bytes>), Failed> {
+        let len = self.payload.len();
+        while self.position < len {
+            let end = if self.position < self.offset { self.offset } else { len };
+            let want = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+            let mut chunk = self.buffers.take(want);
+            let read = self.payload.read_at(self.position, &mut chunk)?;
+            if read == 0 {
+                return Err(Failed::Missing);
+            }
+            chunk.truncate(read);
+            self.tail.update(&chunk);
+            let is_new = self.position >= self.offset;
+            self.position += u64::try_from(read).expect("a length fits 64 bits");
+            if is_new {
+                return Ok((self, Some(chunk.freeze())));
+            }
+        }
+        Ok((self, None))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quinn::{IdleTimeout, TransportConfig, VarInt, congestion};
+use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt, congestion};
 
 use crate::limits::{BLOCK_BYTES_MAX, LINK_TRANSFERS_MAX};
 
@@ -15,6 +15,10 @@ const IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Round trip that is assumed until one was measured.
 const INITIAL_RTT: Duration = Duration::from_millis(333);
+/// Longest datagram that is tried. Jumbo frames and loopback take it; elsewhere the attempts are lost or
+/// refused, and it stays at what Ethernet takes. Ten of them, as many as quinn gives to one system call, stay
+/// below the 64 KiB that the system takes at once.
+const DATAGRAM_BYTES_MAX: u16 = 6500;
 /// One stream's window: eight blocks, and four times a geostationary 25 Mbit/s.
 const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
 
@@ -33,6 +37,7 @@ pub fn transport() -> TransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u64(blocks / BLOCK_BYTES_MAX).expect("16 fit"))
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .datagram_receive_buffer_size(None)
+        .mtu_discovery_config(Some(discovery()))
         .congestion_controller_factory(congestion_control());
     config
 }
@@ -40,4 +45,18 @@ pub fn transport() -> TransportConfig {
 /// Which congestion control links use.
 fn congestion_control() -> Arc<dyn congestion::ControllerFactory + Send + Sync> {
     Arc::new(congestion::CubicConfig::default())
+}
+
+/// Longer datagrams where the path takes them.
+fn discovery() -> MtuDiscoveryConfig {
+    let mut config = MtuDiscoveryConfig::default();
+    config.upper_bound(DATAGRAM_BYTES_MAX);
+    config
+}
+
+/// The settings of every endpoint.
+pub fn endpoint() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload_size(DATAGRAM_BYTES_MAX).expect("a datagram has at least 1200 bytes");
+    config
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bundle_spec::{Builder, CreationTimestamp, DtnTime, sign::SigningKey};
-use quinn::{ClientConfig, Endpoint, ServerConfig};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -34,16 +34,15 @@ pub struct Load {
     pub len: usize,
 }
 
-/// Sends a load from one store to the other over a link; how long it took until the last bundle was durable.
+/// Sends bundles from one store to the other over a link; how long it took until the last bundle was durable.
 ///
 /// # Errors
 /// What the link or a store says.
 pub async fn bundles(
-    load: Load,
+    outgoing: Vec<Outgoing>,
     source: Arc<dyn Store>,
     target: Arc<dyn Store>,
 ) -> Result<Duration, ClaError> {
-    let outgoing = blocks(load, &source).await?;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let receiver = End::start(2, target, None, &stop, &mut tasks).await;
@@ -62,19 +61,28 @@ pub async fn bundles(
     took
 }
 
+/// Whose settings bare streams have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// Those with which quinn comes.
+    Quinn,
+    /// Those of our links.
+    Link,
+}
+
 /// Sends the same bytes over bare streams; how long it took until the last one was received.
 ///
 /// # Errors
 /// What the connection says.
-pub async fn streams(load: Load) -> Result<Duration, ClaError> {
+pub async fn streams(load: Load, tuning: Tuning) -> Result<Duration, ClaError> {
     let certificate = Certificate::of_secret(&[2; 32]).map_err(failed)?;
     let mut server = ServerConfig::with_crypto(Arc::new(tls::server(&certificate).map_err(failed)?));
-    server.transport_config(Arc::new(transport::transport()));
-    let server = Endpoint::server(server, any_port()).map_err(failed)?;
+    server.transport_config(Arc::new(tuning.transport()));
+    let server = tuning.endpoint(Some(server))?;
     let address = server.local_addr().map_err(failed)?;
     let mut client = ClientConfig::new(Arc::new(tls::client(&certificate, None).map_err(failed)?));
-    client.transport_config(Arc::new(transport::transport()));
-    let endpoint = Endpoint::client(any_port()).map_err(failed)?;
+    client.transport_config(Arc::new(tuning.transport()));
+    let endpoint = tuning.endpoint(None)?;
     let mut readers = JoinSet::new();
     let mut serving = JoinSet::new();
     serving.spawn(async move {
@@ -108,8 +116,29 @@ pub async fn streams(load: Load) -> Result<Duration, ClaError> {
     Ok(begun.elapsed())
 }
 
+impl Tuning {
+    fn transport(self) -> TransportConfig {
+        match self {
+            Self::Quinn => TransportConfig::default(),
+            Self::Link => transport::transport(),
+        }
+    }
+
+    fn endpoint(self, server: Option<ServerConfig>) -> Result<Endpoint, ClaError> {
+        let config = match self {
+            Self::Quinn => EndpointConfig::default(),
+            Self::Link => transport::endpoint(),
+        };
+        let socket = std::net::UdpSocket::bind(any_port()).map_err(failed)?;
+        Endpoint::new(config, server, socket, Arc::new(TokioRuntime)).map_err(failed)
+    }
+}
+
 /// Different payloads in the store, and a bundle for each.
-async fn blocks(load: Load, store: &Arc<dyn Store>) -> Result<Vec<Outgoing>, ClaError> {
+///
+/// # Errors
+/// What the store says.
+pub async fn blocks(load: Load, store: &Arc<dyn Store>) -> Result<Vec<Outgoing>, ClaError> {
     let store = Arc::clone(store);
     let written = tokio::task::spawn_blocking(move || {
         let len = u64::try_from(load.len).expect("a length fits 64 bits");
@@ -124,7 +153,7 @@ async fn blocks(load: Load, store: &Arc<dyn Store>) -> Result<Vec<Outgoing>, Cla
             let payload = writer.finish(None)?;
             let timestamp = CreationTimestamp { time: DtnTime(1), sequence };
             let header = Builder::new(source.clone(), target.clone(), timestamp, 3_600_000).header(len);
-            outgoing.push(Outgoing { bundle: header.bundle_id(), header, payload, offset: 0 });
+            outgoing.push(Outgoing { bundle: header.bundle_id(), header, payload, start: 0, offset: 0 });
         }
         store.append(&[])?;
         Ok::<_, crate::node::mailbox::StoreError>(outgoing)

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     agent::{CloseReason, Input, LinkClass, Outgoing, Refusal},
+    cla::payload::Payload,
     node::mailbox::{Handle, LinkCommand, LinkPort, Store},
 };
 
@@ -37,16 +38,10 @@ pub(super) async fn export(
     let layout = stick.layout.clone();
     let room = layout.room()?;
     let budget = bytes_max.map_or(room, |max| max.saturating_sub(stick.bytes()).min(room));
-    let class = LinkClass {
-        cla: "spool",
-        summaries: true,
-        durable: true,
-        // The writer keeps to it, and counts what stays behind.
-        budget: None,
-        toward,
-        drains: true,
-    };
-    let mut port = handle.open_link(layout.node.clone(), class).await?;
+    // The writer keeps to the budget, and counts what stays behind.
+    let class =
+        LinkClass { summaries: true, durable: true, toward, drains: true, ..LinkClass::plain("spool") };
+    let mut port = handle.open_link(Some(layout.node.clone()), class).await?;
     for word in stick.words.iter().cloned().chain(stick.summary()) {
         port.reporter.heard(word).await?;
     }
@@ -135,12 +130,9 @@ enum Unwritten {
 
 fn write_bundle(layout: &Layout, store: &dyn Store, outgoing: &Outgoing) -> Result<(), Unwritten> {
     let missing = |cause: String| Unwritten::Missing(cause);
-    let opened = store.open(outgoing.payload.cid.digest()).map_err(|error| missing(error.to_string()))?;
-    let reader = opened.ok_or_else(|| missing("not in the store".to_owned()))?;
-    let len = reader.len();
-    if len != outgoing.header.payload_len() {
-        return Err(missing("its length is not the announced one".to_owned()));
-    }
+    let opened = Payload::open(store, outgoing).map_err(|error| missing(error.to_string()))?;
+    let payload = opened.ok_or_else(|| missing("not in the store, or of another length".to_owned()))?;
+    let len = payload.len();
     let mut lost = None;
     let name = bundle_name(&outgoing.bundle.digest());
     let written = put(&layout.folder(Folder::Bundles), &name, &STEPS, |file| {
@@ -149,7 +141,7 @@ fn write_bundle(layout: &Layout, store: &dyn Store, outgoing: &Outgoing) -> Resu
         let mut tail = PayloadTail::new(&outgoing.header);
         let (mut position, mut chunk) = (0, vec![0; CHUNK_BYTES]);
         while position < len {
-            let read = match reader.read_at(position, &mut chunk) {
+            let read = match payload.read_at(position, &mut chunk) {
                 Ok(read) if read > 0 => read,
                 Ok(_) => return Err(end_of(&mut lost, "it ends early".to_owned())),
                 Err(error) => return Err(end_of(&mut lost, error.to_string())),

@@ -26,16 +26,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 pub(super) async fn import(handle: &Handle, dir: &Path) -> Result<Report, SpoolError> {
     let dir = dir.to_owned();
     let mut stick = blocking(move || Stick::read(Layout::open(&dir)?)).await?;
-    let class = LinkClass {
-        cla: "spool",
-        summaries: true,
-        durable: true,
-        // Nothing is written to the stick but words.
-        budget: Some(0),
-        toward: Vec::new(),
-        drains: false,
-    };
-    let mut port = handle.open_link(stick.layout.node.clone(), class).await?;
+    // Nothing is written to the stick but words.
+    let class = LinkClass { summaries: true, durable: true, sends: false, ..LinkClass::plain("spool") };
+    let mut port = handle.open_link(Some(stick.layout.node.clone()), class).await?;
     let mut reader = Reader {
         handle,
         layout: stick.layout.clone(),

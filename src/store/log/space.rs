@@ -51,8 +51,7 @@ impl Log {
         if class == Class::Content && state.spares.len() < SPARES {
             // In a hurry, and with space in plenty, the zeros are left to the thread behind the log.
             let usual = state.rooms[&state.active].segment.size.max(size);
-            let is_ample = self.disk.free()? / 8 > usual.saturating_add(self.bounds.keep_free);
-            self.make_spare(state, size, if is_ample { Zeros::Later } else { Zeros::First })?;
+            self.make_spare(state, size, if self.is_ample(usual)? { Zeros::Later } else { Zeros::First })?;
         }
         let fits =
             |state: &State| state.spares.first().is_some_and(|spare| state.rooms[spare].segment.size >= size);
@@ -125,6 +124,9 @@ impl Log {
     /// # Errors
     /// `Full` if there is no space for it; `Io`.
     pub(in crate::store) fn prepare_spare(&self) -> Result<(), StoreError> {
+        if self.streams_with_room()? {
+            return Ok(());
+        }
         while let Some(filled) = self.fill_spare()? {
             if filled.file.sync().is_err() {
                 tracing::warn!(segment = filled.number, "a spare segment cannot be synchronised");
@@ -154,10 +156,29 @@ impl Log {
         Ok(())
     }
 
-    /// Writes zeros to a spare that has none, as long as it is one; the spare if it has them.
+    /// Whether long blocks are being written and the disk has space in plenty. Then zeros would only take the
+    /// disk's time from them: a long block needs one new extent however its segment was made.
+    fn streams_with_room(&self) -> Result<bool, StoreError> {
+        let (is_streaming, usual) = {
+            let state = self.state();
+            (state.is_streaming(), state.rooms[&state.active].segment.size)
+        };
+        Ok(is_streaming && self.is_ample(usual)?)
+    }
+
+    /// Whether a segment of `size` bytes hardly matters to the disk.
+    fn is_ample(&self, size: u64) -> Result<bool, StoreError> {
+        Ok(self.disk.free()? / 8 > size.saturating_add(self.bounds.keep_free))
+    }
+
+    /// Writes zeros to a spare that has none, as long as it is one and nobody is in a hurry; the spare if it
+    /// has them.
     fn fill_spare(&self) -> Result<Option<Arc<Segment>>, StoreError> {
         loop {
             let mut state = self.state();
+            if state.is_streaming() {
+                return Ok(None);
+            }
             let unfilled = |number: &&u64| state.rooms[*number].filled < state.rooms[*number].segment.size;
             let Some(number) = state.spares.iter().find(unfilled).copied() else { return Ok(None) };
             let room = state.room(number);
@@ -300,6 +321,11 @@ impl Log {
 }
 
 impl State {
+    /// Whether long blocks are being written.
+    fn is_streaming(&self) -> bool {
+        self.rooms.values().any(|room| room.writers > 0)
+    }
+
     /// Bytes that are left in the active segment.
     pub(super) fn left(&self) -> u64 {
         self.rooms[&self.active].segment.size - self.tail

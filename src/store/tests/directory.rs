@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::contract::{content, get, keyed, options, put};
-use crate::store::{LogStore, Store, StoreError};
+use crate::store::{LogStore, Options, Store, StoreError};
 
 #[test]
 fn everything_is_there_when_a_store_is_opened_again() {
@@ -26,6 +26,35 @@ fn everything_is_there_when_a_store_is_opened_again() {
         assert_eq!(store.recover_keyed().unwrap(), [keyed("b", Some("2"))]);
         assert_eq!(store.log.check(false).unwrap().findings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn long_blocks_are_whole_however_their_pieces_lie_in_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let wide = Options { quota: 64 << 20, segment_bytes: None, ..options() };
+    let store = LogStore::open(home.path(), wide).unwrap();
+    let mut blocks = Vec::new();
+    for (seed, shift, step) in
+        [(1, 0, 65_536), (2, 1, 65_536), (3, 0, 5000), (4, 0, 200_000), (5, 0, 1_234_567)]
+    {
+        let bytes = content(1_234_567, seed);
+        // Memory that begins on a page, or not.
+        let mut memory = vec![0; bytes.len() + 8192];
+        let start = memory.as_ptr().align_offset(4096) + shift;
+        memory[start..start + bytes.len()].copy_from_slice(&bytes);
+        let mut writer = store.create(1_234_567).unwrap();
+        for piece in memory[start..start + bytes.len()].chunks(step) {
+            writer.write(piece).unwrap();
+        }
+        blocks.push((writer.finish(None).unwrap(), bytes));
+    }
+    store.append_keyed(&[keyed("a", Some("1"))]).unwrap();
+    drop(store);
+    let store = LogStore::open(home.path(), options()).unwrap();
+    for (block, bytes) in &blocks {
+        assert_eq!(get(&store, block).as_deref(), Some(&bytes[..]));
+    }
+    assert_eq!(store.log.check(true).unwrap().findings, Vec::<String>::new());
 }
 
 #[test]

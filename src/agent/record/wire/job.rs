@@ -239,9 +239,9 @@ enum StepWire {
     #[n(0)]
     Accepted,
     #[n(1)]
-    Received(#[n(0)] NodeId),
+    Received(#[n(0)] Option<NodeId>),
     #[n(2)]
-    Forwarded(#[n(0)] NodeId, #[n(1)] String),
+    Forwarded(#[n(0)] Option<NodeId>, #[n(1)] String),
     #[n(3)]
     Waiting(#[n(0)] String),
     #[n(4)]

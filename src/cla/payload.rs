@@ -1,0 +1,45 @@
+//! The payload of a bundle that goes out: a range of a block in the store. Every convergence layer reads
+//! payloads through this; none needs to know whether a bundle is whole or a fragment.
+
+use crate::node::mailbox::{BlockReader, Outgoing, Store, StoreError};
+
+/// Reads a payload. Calls block.
+pub struct Payload {
+    reader: Box<dyn BlockReader>,
+    /// Where in the block it begins.
+    start: u64,
+    len: u64,
+}
+
+impl Payload {
+    /// The payload of `outgoing`; `None` if its block is not in the store or has not as many bytes as the
+    /// header says.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn open(store: &dyn Store, outgoing: &Outgoing) -> Result<Option<Self>, StoreError> {
+        let Some(reader) = store.open(outgoing.payload.cid.digest())? else { return Ok(None) };
+        let (start, len) = (outgoing.start, outgoing.header.payload_len());
+        let fits = match outgoing.header.primary().flags().is_fragment() {
+            true => start.checked_add(len).is_some_and(|end| end <= reader.len()),
+            false => start == 0 && len == reader.len(),
+        };
+        Ok(fits.then_some(Self { reader, start, len }))
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads bytes from `offset` of the payload on, at most to its end; says how many.
+    ///
+    /// # Errors
+    /// What the store says; damage.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = left.min(buffer.len());
+        self.reader.read_at(self.start.saturating_add(offset), &mut buffer[..len])
+    }
+}
