@@ -11,7 +11,10 @@ mod endpoints;
 mod event;
 mod expire;
 mod forward;
+mod fragmentation;
+mod gathering;
 mod getters;
+mod handover;
 mod ingress;
 mod input;
 mod jobs;
@@ -20,10 +23,15 @@ mod link;
 mod mint;
 mod models;
 mod output;
+mod reassemble;
 mod receipts;
 mod record;
+mod registration;
+mod report;
 mod restore;
+mod road;
 mod run;
+mod screening;
 mod submit;
 mod summary;
 #[cfg(test)]
@@ -40,23 +48,27 @@ pub use self::{
     endpoints::{ANSWERS, BLOCKS, ECHO, JOBS},
     event::{Event, EventKind, JourneyEntry, Step},
     input::{
-        CallId, CloseReason, EngineState, Input, LinkClass, LinkId, NewBundle, NewJob, Refusal, Resources,
-        Submission, TaskOutcome,
+        Assembled, AssemblyError, CallId, CloseReason, EngineState, Input, LinkClass, LinkId, NewBundle,
+        NewJob, Refusal, Resources, Submission, TaskOutcome, Terms,
     },
-    output::{Answer, Outgoing, Output, Reason, SubmitError, Task, TaskModel},
+    output::{Answer, Outgoing, Output, Part, Reason, SubmitError, Task, TaskModel},
     record::{
         AskerRecord, BundleRecord, JobRecord, JobState, JobWork, ModelRecord, Record, RecordError, RecordKey,
         Retention,
     },
-    view::{BundleView, JobView, LinkView, ModelView, PeerView, StatusView},
+    view::{BundleView, EndpointView, JobView, LinkView, ModelView, PeerView, StatusView, WaitingView},
 };
 use self::{
+    handover::Handovers,
     jobs::Jobs,
     ledger::Ledger,
     link::Link,
     mint::Mint,
     models::{Model, Peer},
+    reassemble::Assemblies,
     receipts::Receipts,
+    registration::Registrations,
+    report::Reports,
     run::Tasks,
 };
 use crate::{content::Content, route::Router, time::Time};
@@ -72,6 +84,8 @@ pub struct Config {
     pub version: String,
     /// How many bundles are held at a time, at most `limits::BUNDLES_MAX`.
     pub bundles_max: usize,
+    /// Whether status reports are made for bundles that ask for them.
+    pub status_reports: bool,
 }
 
 /// The agent of one node. Three kinds of methods: getters that change nothing; [`Agent::handle`], which takes
@@ -88,6 +102,10 @@ pub struct Agent {
     mint: Mint,
     /// Bundles.
     ledger: Ledger,
+    /// Parts of bundles that were handed on.
+    handovers: Handovers,
+    /// Bundles that are put together from fragments.
+    assemblies: Assemblies,
     /// Jobs.
     jobs: Jobs,
     /// Blocks.
@@ -96,6 +114,10 @@ pub struct Agent {
     models: BTreeMap<String, Model>,
     /// Jobs that are over.
     receipts: Receipts,
+    /// Endpoints that applications asked for.
+    registrations: Registrations,
+    /// Status reports on their way out.
+    reports: Reports,
     /// Contacts.
     links: BTreeMap<LinkId, Link>,
     /// Nodes that were met.
@@ -118,6 +140,10 @@ impl Agent {
             Input::Deadline => {}
             Input::Submit { call, submission } => self.submit(call, submission),
             Input::Cancel { call, job } => self.cancel(call, job),
+            Input::Register { call, endpoint } => self.register(call, endpoint),
+            Input::Unregister { call, endpoint } => self.unregister(call, &endpoint),
+            Input::Claim { call, bundle, reader, hold } => self.claim(call, &bundle, reader, hold),
+            Input::Take { call, bundle } => self.take(call, &bundle),
             Input::ModelAdded { call, name, manifest, adu, blocks } => {
                 self.add_model(call, ModelRecord { name, manifest, adu, blocks });
             }
@@ -131,13 +157,20 @@ impl Agent {
             }
             Input::Heard { link, adu } => self.hear(link, &adu),
             Input::Received { link, header, payload, adu } => self.receive(link, header, payload, adu),
+            Input::Distrusted { link, bundle, payload, reason } => {
+                self.distrust(link, bundle, &payload, reason);
+            }
             Input::Transmitted { link, bundle } => self.transmitted(link, &bundle),
             Input::Refused { link, bundle, reason } => self.refused(link, &bundle, reason),
             Input::Interrupted { link, bundle, acknowledged } => {
                 self.interrupted(link, &bundle, acknowledged);
             }
-            Input::BlockGained { block } => self.gain_block(&block),
+            Input::BlockGained { block } => {
+                self.gain_block(&block);
+                self.send_report(&block);
+            }
             Input::BlockLost { cid } => self.lose_block(cid.digest()),
+            Input::Assembled { bundle, result } => self.assembled(&bundle, result),
             Input::TaskEnded { task, outcome } => self.end_task(task, outcome),
             Input::Resources(resources) => self.take_resources(resources),
             Input::ClockSet { wall, error: _ } => self.mint.set_clock(self.now, wall),
@@ -154,6 +187,7 @@ impl Agent {
     /// and at last what people are told and what nobody needs any more.
     fn finish(&mut self) {
         self.expire();
+        self.assemble();
         self.run_jobs();
         self.offer_all();
         self.outputs.extend(self.events.drain(..).map(Output::Event));
@@ -172,7 +206,7 @@ impl Agent {
         if header.payload_len() > free {
             return Err(Refusal::NoRoom);
         }
-        Ok(())
+        self.judge_fragment(header, free)
     }
 
     /// Every block that something here needs; anything else in the store may go.

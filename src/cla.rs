@@ -6,13 +6,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::mailbox::Handle;
 
+pub mod address;
+mod backoff;
 mod buffers;
 pub mod frame;
+mod identity;
+pub mod ipnd;
+mod keepers;
+pub mod mtcp;
+mod pace;
+mod partial;
 mod payload;
 pub mod quic;
+pub mod quicclav1;
+mod roster;
+mod seats;
+mod source;
 pub mod spool;
+pub mod stcp;
+mod stream;
+pub mod tcpclv4;
 #[cfg(test)]
 mod testing;
+mod tls;
+pub mod udp;
+mod waiting;
 
 /// One way of carrying bundles. Opens and closes links, streams payloads between wire and store, reports.
 pub trait ConvergenceLayer: Send {

@@ -16,11 +16,16 @@ mod journey;
 mod model;
 mod peer;
 mod printer;
+mod query;
+mod recv;
 mod run;
 mod selftest;
+mod send;
 mod status;
 mod submit;
 mod tools;
+mod trigger;
+mod waiting;
 mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -40,8 +45,9 @@ use self::{
 use crate::settings::{self, Loaded, Overrides, Paths, env::Environment};
 
 /// Commands by what they are for: the heading and the names, as the help shows them.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Submit and fetch", &["submit", "fetch", "list", "status", "watch", "cancel"]),
+    ("Send and receive", &["send", "recv", "query", "trigger"]),
     ("Carry", &["peer", "spool", "ping"]),
     ("Models", &["model"]),
     ("Node", &["init", "run", "doctor", "selftest"]),
@@ -152,7 +158,10 @@ impl Context {
 }
 
 fn perform(arguments: Arguments, environment: Environment) -> Exit {
-    let global = arguments.global;
+    let mut global = arguments.global;
+    if let Some(address) = arguments.command.address() {
+        global.node = Some(address);
+    }
     let color = match global.color {
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,
@@ -199,6 +208,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Status { id: Some(id) } => status::job(context, &id).await,
         Command::Watch { id } => watch::watch(context, id.as_deref()).await,
         Command::Cancel { id } => jobs::cancel(context, &id).await,
+        Command::Send(args) => send::send(context, args).await,
+        Command::Recv(args) => recv::recv(context, args).await,
+        Command::Query(args) => query::query(context, args.what).await,
+        Command::Trigger(args) => trigger::trigger(context, args).await,
         Command::Peer(peer) => peer::peer(context, peer).await,
         Command::Spool(spool) => peer::spool(context, spool).await,
         Command::Ping { to, wait } => peer::ping(context, &to, wait).await,

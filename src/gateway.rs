@@ -7,16 +7,20 @@
 
 mod answer;
 mod bundles;
+mod endpoints;
 mod events;
 mod extract;
 mod guard;
+mod incoming;
 mod jobs;
 mod listeners;
 mod models;
 mod node;
 pub mod node_ops;
 mod openai;
+mod payload;
 mod peers;
+mod ping;
 mod problem;
 mod views;
 mod wait;
@@ -30,7 +34,8 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware,
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{any, get, post, put},
+    serve::ListenerExt,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +98,12 @@ pub async fn serve(
     let tcp = async {
         match listeners.tcp {
             Some(listener) => {
+                // An answer is written in pieces; none of them waits for the acknowledgement of another.
+                let listener = listener.tap_io(|stream| {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "answers may be delayed");
+                    }
+                });
                 axum::serve(listener, router.clone())
                     .with_graceful_shutdown(stop.clone().cancelled_owned())
                     .await
@@ -111,6 +122,13 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/api/jobs/{id}/result", get(jobs::result))
         .route("/api/bundles", get(bundles::list).post(bundles::send))
+        .route("/api/bundles/{id}", get(bundles::show).delete(bundles::take))
+        .route("/api/bundles/{id}/payload", get(bundles::read))
+        .route("/api/bundles/{id}/raw", get(bundles::raw))
+        .route("/api/bundles/{id}/claim", post(bundles::claim))
+        .route("/api/endpoints", get(endpoints::list))
+        .route("/api/endpoints/{endpoint}", put(endpoints::register).delete(endpoints::unregister))
+        .route("/api/endpoints/{endpoint}/bundles", get(endpoints::waiting))
         .route("/api/models", get(models::list).post(models::add))
         .route("/api/models/{name}", get(models::show).delete(models::drop_model))
         .route("/api/peers", get(peers::list).post(peers::add).delete(peers::forget))
@@ -118,7 +136,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/spool/import", post(peers::spool_import))
         .route("/api/status", get(node::status))
         .route("/api/doctor", get(node::doctor))
-        .route("/api/ping", post(bundles::ping))
+        .route("/api/ping", post(ping::ping))
         .route("/api/events", get(events::stream))
         .route("/health", get(node::health))
         .route("/v1/health", get(node::health))

@@ -10,11 +10,29 @@ pub const CONTROL_ADU_BYTES_MAX: usize = bundle_spec::adu::ADU_BYTES_MAX;
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// Longest single content block, in bytes: a chunk of a model, an input or an output that travels on its own.
 pub const BLOCK_BYTES_MAX: u64 = 1024 * 1024;
-/// Longest bundle payload that is accepted from a link, in bytes. Larger things travel as several blocks.
-pub const PAYLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest bundle payload that is taken or put together from fragments, in bytes: 1 TiB. The store's room
+/// ends most of them earlier.
+pub const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
+/// Longest input or output of a task that is read into memory, in bytes. Larger things travel as several
+/// blocks.
+pub const INPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Most bundles held at a time. At about 600 bytes of memory each: 160 MB.
 pub const BUNDLES_MAX: usize = 262_144;
+/// Most fragments of one bundle, held or sent: 1 GiB in datagrams. What would need more waits for a better
+/// link.
+pub const FRAGMENTS_MAX: usize = 16_384;
+/// Shortest part of a bundle that fills the rest of a stick or of a contact, in bytes: shorter ones cost more
+/// in headers and fragments than they bring.
+pub const FILLING_BYTES_MIN: u64 = 64 * 1024;
+/// Most bundles of which it is remembered which parts have gone where.
+pub const HANDOVERS_MAX: usize = 4_096;
+/// Most transfers that were cut off of which one contact remembers how far they had come.
+pub const OFFSETS_MAX: usize = 256;
+/// Most bundles that are put together from fragments at a time: each reads and writes the disk.
+pub const REASSEMBLIES_MAX: usize = 4;
+/// How long until a bundle that could not be put together, for lack of room, is tried again.
+pub const REASSEMBLY_PAUSE: Duration = Duration::from_secs(30);
 /// Most jobs remembered, finished ones included; the oldest finished ones are forgotten first.
 pub const JOBS_MAX: usize = 65_536;
 /// Most digests of bundles that are gone but still remembered, so that they are not taken twice.
@@ -25,12 +43,29 @@ pub const MODELS_MAX: usize = 4_096;
 pub const ASKERS_MAX: usize = 64;
 /// Most entries of one job's journey; after that the middle is cut.
 pub const JOURNEY_ENTRIES_MAX: usize = 64;
+/// Most status reports made in `REPORTS_PERIOD`: what is left out is lost, never what it would have been
+/// about.
+pub const REPORTS_MAX: u32 = 256;
+/// The time in which status reports are counted.
+pub const REPORTS_PERIOD: Duration = Duration::from_secs(10);
+/// Most status reports whose payload is being written.
+pub const REPORTS_PENDING_MAX: usize = 512;
+/// Shortest lifetime of a status report in milliseconds; otherwise it is that of the bundle that it is about.
+pub const REPORT_LIFETIME_MS_MIN: u64 = 3600 * 1000;
+/// Longest lifetime of a status report in milliseconds.
+pub const REPORT_LIFETIME_MS_MAX: u64 = 14 * 24 * 3600 * 1000;
 /// Most links open at a time.
 pub const LINKS_MAX: usize = 256;
 /// Most nodes remembered that were met; the one that was met longest ago goes first.
 pub const PEERS_MAX: usize = 4_096;
 /// Most engines and most models taken from one advert.
 pub const ADVERT_ENTRIES_MAX: usize = 256;
+/// Most endpoints in which applications of one node are registered.
+pub const REGISTRATIONS_MAX: usize = 4_096;
+/// Most bytes of the text of an endpoint in which an application is registered.
+pub const ENDPOINT_BYTES_MAX: usize = 1_024;
+/// Longest time that one reader keeps a bundle from others; it may ask again.
+pub const CLAIM_MAX: Duration = Duration::from_secs(3600);
 /// Most bytes of the name of an asset: the key of its record has one byte more.
 pub const MODEL_NAME_BYTES_MAX: usize = 255;
 /// Most bundles in flight on one link, so that an urgent one never waits behind many.
@@ -43,6 +78,10 @@ pub const SUMMARY_ENTRIES_MAX: usize = 1_000;
 /// Most summary frames taken from one peer in one contact.
 pub const SUMMARY_FRAMES_MAX: usize = 1_024;
 
+/// How far a running clock may be set without being doubted, in milliseconds: what time servers put right.
+pub const CLOCK_JUMP_MS_MAX: u64 = 5 * 60 * 1000;
+/// How long a clock that has jumped is doubted, unless it goes back to where it was.
+pub const CLOCK_DOUBT: Duration = Duration::from_secs(24 * 3600);
 /// Longest lifetime of a bundle that is made here.
 pub const LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Lifetime of a job if none is given: a bus that comes once a week comes at least twice.

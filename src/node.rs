@@ -1,5 +1,6 @@
 //! The node: wires everything, drives the agent, executes its outputs. `Node::run` is the loop.
 
+mod assembly;
 mod assets;
 pub mod clock;
 mod executor;
@@ -12,6 +13,8 @@ mod peers;
 mod readiness;
 pub(crate) mod rehearsal;
 mod resources;
+mod roads;
+pub mod security;
 mod start;
 mod surroundings;
 mod tasks;

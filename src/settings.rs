@@ -13,9 +13,12 @@ pub mod quantity;
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use bundle_spec::security::Policy;
 
 use self::{
     env::Environment,
@@ -30,13 +33,27 @@ pub struct Settings {
     pub paths: Paths,
     /// `[node] eid`: who we are; `None` for the EID that follows from the key.
     pub eid: Option<String>,
+    /// `[node] status-reports`: whether bundles that ask for status reports get them.
+    pub status_reports: bool,
     /// `[store]`.
     pub store: StoreSettings,
     /// `[cla.quic]`.
     pub quic: QuicSettings,
+    /// `[cla.tcpclv4]`.
+    pub tcpclv4: Tcpclv4Settings,
+    /// `[cla.mtcp]`.
+    pub mtcp: StreamSettings,
+    /// `[cla.stcp]`.
+    pub stcp: StreamSettings,
+    /// `[cla.udp]`.
+    pub udp: UdpSettings,
+    /// `[cla.ipnd]`.
+    pub ipnd: IpndSettings,
     /// `[cla.spool] watch`: folders under which sticks appear; each stick that carries a spool is
     /// synchronised.
     pub spool_watch: Vec<PathBuf>,
+    /// `[security]`.
+    pub security: SecuritySettings,
     /// `[inference]`.
     pub inference: InferenceSettings,
     /// `[gateway]`.
@@ -76,6 +93,87 @@ pub struct QuicSettings {
     pub listen: Option<SocketAddr>,
     /// Whether `listen` is the built-in default: then a taken port falls back to a free one.
     pub listen_is_default: bool,
+    /// Whether QUICCLv1 is spoken on the same port.
+    pub quicclav1: bool,
+}
+
+/// How far deviations of peers are tolerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leniency {
+    /// Not at all.
+    Strict,
+    /// As far as dtn7-rs needs it.
+    Dtn7,
+    /// As far as there are switches.
+    All,
+}
+
+/// Whether sessions are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Always; a peer that cannot is refused.
+    Require,
+    /// Where the peer can.
+    Allow,
+    /// Never.
+    Never,
+}
+
+/// `[cla.tcpclv4]`.
+#[derive(Clone, Debug)]
+pub struct Tcpclv4Settings {
+    /// Where it listens; `None` if it only dials.
+    pub listen: Option<SocketAddr>,
+    /// Whether sessions are encrypted, unless a peer's address says otherwise.
+    pub tls: Encryption,
+    /// PEM file of the authorities whose certificates name peers; `None` if only node keys do.
+    pub authorities: Option<PathBuf>,
+    /// PEM file of the certificate that one of them has signed for this node, and its key.
+    pub certificate: Option<PathBuf>,
+    /// What is tolerated of peers that dial in.
+    pub lax: Leniency,
+}
+
+/// `[cla.mtcp]` and `[cla.stcp]`.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSettings {
+    /// Where it listens; `None` if it only dials.
+    pub listen: Option<SocketAddr>,
+    /// What is tolerated in bundles that come in.
+    pub lax: Leniency,
+}
+
+/// `[cla.udp]`.
+#[derive(Clone, Copy, Debug)]
+pub struct UdpSettings {
+    /// Where it listens; `None` if it only sends.
+    pub listen: Option<SocketAddr>,
+    /// What is tolerated in bundles that come in.
+    pub lax: Leniency,
+    /// Most bytes a second to one peer, unless its address says otherwise.
+    pub rate: NonZeroU64,
+}
+
+/// `[cla.ipnd]`.
+#[derive(Clone, Debug)]
+pub struct IpndSettings {
+    /// Where beacons are heard; empty switches it off.
+    pub listen: Vec<SocketAddr>,
+    /// Where beacons go.
+    pub to: Vec<SocketAddr>,
+    /// How long from one beacon to the next.
+    pub period: Duration,
+    /// What is tolerated of peers that a beacon has found.
+    pub lax: Leniency,
+}
+
+/// `[security]`.
+#[derive(Clone, Debug)]
+pub struct SecuritySettings {
+    /// The file that the keys are in, a JWK set; `None` if there is none.
+    pub keys: Option<PathBuf>,
+    /// Who secures and checks what.
+    pub rules: Policy,
 }
 
 /// `[inference]`.
@@ -214,7 +312,7 @@ pub fn load(environment: &Environment, overrides: &Overrides) -> Result<Loaded, 
 pub fn understand(paths: Paths, content: &str, set: &[String]) -> Result<Loaded, SettingsError> {
     let mut values = Values::new();
     let around = Surroundings { paths: &paths, disk: disk_bytes(&paths.data), cores: cores() };
-    for key in &KEYS {
+    for key in KEYS {
         if let Some(value) = (key.default)(&around) {
             values.insert(key.name, (value, Origin::BuiltIn));
         }

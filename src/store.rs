@@ -103,6 +103,12 @@ pub trait BlockWriter: Send {
     /// # Errors
     /// `Length` or `Mismatch`; nothing is kept then.
     fn finish(self: Box<Self>, expected: Option<Cid>) -> Result<BlockRef, StoreError>;
+
+    /// No more bytes come: what has come is the block. The room that was kept for the rest is given back.
+    ///
+    /// # Errors
+    /// What the disk says; nothing is kept then.
+    fn finish_early(self: Box<Self>) -> Result<BlockRef, StoreError>;
 }
 
 /// Reads a block's bytes at any place.

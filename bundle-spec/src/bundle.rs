@@ -51,7 +51,7 @@ impl Caps {
     /// What a node takes from another.
     pub(crate) const RECEIVED: Self = Self { bytes: HEADER_BYTES_MAX, blocks: BLOCKS_MAX };
     /// What this crate made of a received header may be longer by what it added.
-    const NONE: Self = Self { bytes: usize::MAX, blocks: usize::MAX };
+    pub(crate) const NONE: Self = Self { bytes: usize::MAX, blocks: usize::MAX };
 }
 
 /// The payload block without payload and CRC.
@@ -239,15 +239,15 @@ fn check_extent(primary: &PrimaryBlock, payload: &PayloadHead) -> Result<(), Err
 
 impl Known {
     fn read(primary: &PrimaryBlock, blocks: &[Block], raw: &Bytes, judge: &Judge) -> Result<Self, Error> {
-        let mut is_protected = primary.crc_type() != CrcType::None;
+        let of_type = |wanted: u64| blocks.iter().filter(move |block| block.block_type == wanted);
         let mut encrypted = SmallVec::<[u64; 4]>::new();
-        for block in blocks {
-            let at = |error: Error| within(raw, block, error);
-            match block.block_type {
-                block::BLOCK_INTEGRITY => is_protected |= block.read_targets(judge).map_err(at)?.contains(&0),
-                block::BLOCK_CONFIDENTIALITY => encrypted.extend(block.read_targets(judge).map_err(at)?),
-                _ => {}
-            }
+        for block in of_type(block::BLOCK_CONFIDENTIALITY) {
+            encrypted.extend(block.read_targets(judge).map_err(|error| within(raw, block, error))?);
+        }
+        let mut is_protected = primary.crc_type() != CrcType::None;
+        for block in of_type(block::BLOCK_INTEGRITY).filter(|block| !encrypted.contains(&block.number)) {
+            let targets = block.read_targets(judge).map_err(|error| within(raw, block, error))?;
+            is_protected |= targets.contains(&0);
         }
         if !is_protected {
             judge.tolerate(1, Rule::PrimaryWithoutCrc)?;
@@ -270,7 +270,7 @@ impl Known {
                 _ => {}
             }
         }
-        if primary.timestamp().time.is_unknown() && !has_age {
+        if primary.timestamp().time.is_unknown() && !has_age && judge.needs_age() {
             return Err(Error::new(1, Rule::AgeMissing));
         }
         Ok(known)

@@ -24,17 +24,29 @@ const INDEFINITE: u8 = 31;
 pub(crate) struct Judge {
     lax: Lax,
     findings: Option<RefCell<Vec<Finding>>>,
+    /// Whether creation time zero needs an age block.
+    needs_age: bool,
 }
 
 impl Judge {
     /// Tolerates what `lax` tolerates.
     pub(crate) fn new(lax: Lax) -> Self {
-        Self { lax, findings: None }
+        Self { lax, findings: None, needs_age: true }
     }
 
     /// Goes on behind every violation that has a switch, and notes it.
     pub(crate) fn recording(lax: Lax) -> Self {
-        Self { lax, findings: Some(RefCell::default()) }
+        Self { lax, findings: Some(RefCell::default()), needs_age: true }
+    }
+
+    /// For an edit of a header that was accepted: it need not have an age that it had not before.
+    pub(crate) fn of_edit(needs_age: bool) -> Self {
+        Self { lax: Lax::all(), findings: None, needs_age }
+    }
+
+    /// Whether creation time zero needs an age block.
+    pub(crate) fn needs_age(&self) -> bool {
+        self.needs_age
     }
 
     /// A violation that has a switch.

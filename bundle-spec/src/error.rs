@@ -168,6 +168,12 @@ pub enum Rule {
     HopLimitRange,
     /// A security block whose targets cannot be read.
     SecurityTargets,
+    /// A security block that is not as specified.
+    SecurityBlock,
+    /// A security block without targets, with one twice, or with more than a bundle has blocks.
+    SecurityTargetCount,
+    /// A security block without one list of results per target.
+    SecurityResults,
     /// An administrative record that is no array of type and content.
     AdministrativeRecord,
     /// A status report that is not as specified.
@@ -321,6 +327,14 @@ impl Rule {
             Self::SecurityTargets => {
                 ("RFC 9172 §3.6", "a security block begins with an array of block numbers")
             }
+            Self::SecurityBlock => (
+                "RFC 9172 §3.6",
+                "a security block has targets, context, flags, source, parameters and results",
+            ),
+            Self::SecurityTargetCount => {
+                ("RFC 9172 §3.6", "a security block names at least one target, each once")
+            }
+            Self::SecurityResults => ("RFC 9172 §3.6", "a security block has one list of results per target"),
             Self::AdministrativeRecord => {
                 ("RFC 9171 §6.1", "an administrative record is an array of type and content")
             }

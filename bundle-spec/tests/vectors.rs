@@ -9,6 +9,7 @@ use bundle_spec::{
     BlockFlags, Builder, Bundle, BundleFlags, CrcType, CreationTimestamp, DtnTime, Lax, NewBlock, Rule,
     fragment,
     report::{AdministrativeRecord, Assertion, ReasonCode, StatusReport},
+    security::{Aes, Algorithm, Key, KeyUse, Permissions, Scope, Sealer, Sealing, Sha, Signer, Signing},
     validate::{Severity, validate},
 };
 use bytes::Bytes;
@@ -173,8 +174,51 @@ fn own_bundles() -> Vec<(&'static str, Bundle)> {
                 .flags(BundleFlags::IS_ADMINISTRATIVE)
                 .bundle(record),
         ),
+        ("signed", signed(&job().age_ms(5).bundle(text()))),
+        ("sealed", sealed(&signed(&job().age_ms(5).bundle(text())))),
         ("empty-payload", builder("ipn:5.2", "ipn:7.1", 820_000_000_000).bundle(Bytes::new())),
     ]
+}
+
+/// Signed by HMAC-SHA-256 with sixteen bytes of 7: primary block, payload and age.
+fn signed(plain: &Bundle) -> Bundle {
+    let key = security_key(Algorithm::Hmac(Sha::S256), &[7; 16]);
+    let signing = Signing {
+        source: "dtn://village/".parse().expect("an EID"),
+        targets: &[0, 1, 2],
+        sha: Sha::S256,
+        scope: Scope::PRIMARY.and(Scope::TARGET),
+        key: KeyUse::Direct(&key),
+        crc_type: CrcType::Castagnoli,
+    };
+    let mut signer = Signer::new(&plain.header, &signing).expect("a bundle that can be signed");
+    signer.update(&plain.payload);
+    Bundle { header: signer.finish().expect("the whole payload"), payload: plain.payload.clone() }
+}
+
+/// The payload encrypted by AES-256-GCM with a key of 32 bytes of 8, wrapped with sixteen bytes of 9.
+fn sealed(plain: &Bundle) -> Bundle {
+    let key = security_key(Algorithm::Wrap(Aes::A256), &[9; 16]);
+    let sealing = Sealing {
+        source: "dtn://village/".parse().expect("an EID"),
+        targets: &[1],
+        aes: Aes::A256,
+        scope: Scope::ALL,
+        key: KeyUse::Wrapped { by: &key, content: &[8; 32] },
+        crc_type: CrcType::Castagnoli,
+    };
+    let vector = |number: u64| [u8::try_from(number).expect("a small number"); 12];
+    let mut sealer = Sealer::new(&plain.header, &sealing, vector).expect("a bundle that can be sealed");
+    sealer.update(&plain.payload);
+    let sealed = sealer.finish().expect("the whole payload");
+    let mut payload = plain.payload.to_vec();
+    sealed.payload.expect("the payload is sealed").apply(0, &mut payload);
+    Bundle { header: sealed.header, payload: payload.into() }
+}
+
+fn security_key(algorithm: Algorithm, secret: &[u8]) -> Key {
+    let permissions = Permissions { may_make: true, may_check: true };
+    Key::new("vector", algorithm, permissions, secret).expect("a key of the right length")
 }
 
 fn builder(source: &str, destination: &str, time: u64) -> Builder {

@@ -5,6 +5,7 @@ mod delivery;
 mod integrity;
 mod no_second_run;
 mod one_result;
+mod parcels;
 mod progress;
 mod quota;
 
@@ -63,6 +64,7 @@ pub fn all() -> Vec<Box<dyn Check>> {
         Box::<no_second_run::NoSecondRun>::default(),
         Box::<one_result::OneResult>::default(),
         Box::<delivery::Delivery>::default(),
+        Box::<parcels::Parcels>::default(),
         Box::<quota::Quota>::default(),
         Box::<progress::Progress>::default(),
     ]

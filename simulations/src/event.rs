@@ -33,6 +33,24 @@ pub enum WorldEvent {
         /// Which.
         job: Cid,
     },
+    /// A host has accepted a parcel: its record is durable.
+    Posted {
+        /// Where.
+        host: usize,
+        /// Which.
+        bundle: BundleId,
+        /// Where to.
+        to: usize,
+        /// Until when it is worth having, in the world's time.
+        until: u64,
+    },
+    /// Somebody has taken a parcel where it arrived.
+    Taken {
+        /// Where.
+        host: usize,
+        /// Which.
+        bundle: BundleId,
+    },
     /// A task has begun.
     Started {
         /// Where.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bundle_spec::{Digest, DtnTime, NodeId, sign::SigningKey};
+use bundle_spec::{BundleId, Digest, DtnTime, NodeId, sign::SigningKey};
 use pannier::{
     agent::{Agent, CallId, Config, EngineState, Input, Output, Record, Resources},
     limits,
@@ -11,7 +11,13 @@ use pannier::{
     time::Time,
 };
 
-use crate::{dice::Dice, disk::Disk, engine::Running, scenario::HostPlan, workload::Order};
+use crate::{
+    dice::Dice,
+    disk::Disk,
+    engine::Running,
+    scenario::HostPlan,
+    workload::{Order, Parcel},
+};
 
 /// DTN time at the beginning of every world, in milliseconds: some day in 2025.
 pub const EPOCH: u64 = 800_000_000_000;
@@ -51,6 +57,8 @@ pub struct Host {
     pub tasks: BTreeMap<Digest, Running>,
     /// Commands that have no answer yet.
     pub calls: BTreeMap<CallId, Call>,
+    /// Parcels that were being taken when it went down.
+    pub unsure: Vec<BundleId>,
     /// How many times it has started.
     pub boots: u64,
     /// How old it was when the world began, in milliseconds.
@@ -96,6 +104,16 @@ pub enum Call {
         /// What.
         order: Order,
     },
+    /// Somebody sent a parcel.
+    Post {
+        /// What.
+        parcel: Parcel,
+    },
+    /// Somebody took a parcel.
+    Take {
+        /// Which.
+        bundle: BundleId,
+    },
     /// A model was added.
     AddModel,
 }
@@ -112,6 +130,7 @@ impl Host {
             disk: Disk::new(plan.quota_kib * 1024),
             tasks: BTreeMap::new(),
             calls: BTreeMap::new(),
+            unsure: Vec::new(),
             boots: 0,
             age: dice.below(AGE_MS_MAX),
             clock_error: 0,
@@ -174,6 +193,7 @@ impl Host {
             key: self.key.clone(),
             version: "simulated".to_owned(),
             bundles_max: limits::BUNDLES_MAX,
+            status_reports: self.plan.reports,
         };
         let records = self.disk.recover()?;
         let seed = self.dice.secret();

@@ -24,6 +24,10 @@ pub enum LinkModel {
     UsbWalk,
     /// A geostationary satellite: slow to answer.
     Geo,
+    /// A radio with short frames: one bundle in each.
+    Datagram,
+    /// A cable that breaks again and again; what has come over it is kept as a part.
+    Frail,
 }
 
 /// What a link does to what goes through it.
@@ -53,6 +57,8 @@ impl LinkModel {
             Self::Starlink => ("starlink", 30, 40, 6_000_000, 10, 30),
             Self::UsbWalk => ("usb-walk", 60_000, 20_000, 20_000_000, 0, 5),
             Self::Geo => ("geo", 280, 30, 250_000, 20, 30),
+            Self::Datagram => ("datagram", 25, 20, 20_000, 10, 20),
+            Self::Frail => ("frail", 10, 10, 100_000, 0, 250),
         };
         LinkPhysics { cla, latency_ms, jitter_ms, rate, lost_per_mille, broken_per_mille }
     }
@@ -61,7 +67,12 @@ impl LinkModel {
     #[must_use]
     pub fn class(self) -> LinkClass {
         let cla = self.physics().cla;
-        LinkClass { summaries: true, durable: true, ..LinkClass::plain(cla) }
+        let payload_max = match self {
+            Self::Datagram => Some(1200),
+            Self::Lora | Self::Wifi | Self::Starlink | Self::UsbWalk | Self::Geo | Self::Frail => None,
+        };
+        let keeps_parts = self == Self::Frail;
+        LinkClass { summaries: true, durable: true, payload_max, keeps_parts, ..LinkClass::plain(cla) }
     }
 }
 

@@ -40,6 +40,17 @@ pub enum Pattern {
         /// How long it stays at a place.
         dwell_minutes: u64,
     },
+    /// A ferry that lands at its shores in turn, for a moment only.
+    Ferry {
+        /// Who crosses.
+        ferry: String,
+        /// Where it lands, in order, then at the first again.
+        shores: Vec<String>,
+        /// How long it crosses.
+        cross_minutes: u64,
+        /// How long it stays.
+        stay_seconds: u64,
+    },
     /// Everybody meets somebody now and then, as people who wander about do.
     Wander {
         /// Who.
@@ -86,7 +97,9 @@ impl Pattern {
     /// If a trace makes no sense.
     pub fn names(&self) -> Result<Vec<String>, ScenarioError> {
         Ok(match self {
-            Self::BusLine { bus: mover, stops, .. } | Self::MuleLoop { mule: mover, stops, .. } => {
+            Self::BusLine { bus: mover, stops, .. }
+            | Self::MuleLoop { mule: mover, stops, .. }
+            | Self::Ferry { ferry: mover, shores: stops, .. } => {
                 stops.iter().chain([mover]).cloned().collect()
             }
             Self::Wander { hosts, .. } => hosts.clone(),
@@ -118,6 +131,13 @@ impl Pattern {
                 tour(place(mule), &round, end, |is_ride| match is_ride {
                     true => dice.between(walk_minutes_min * MINUTE, walk_minutes_max * MINUTE),
                     false => dice.around(dwell_minutes * MINUTE, dwell_minutes * MINUTE / 2),
+                })
+            }
+            Self::Ferry { ferry, shores, cross_minutes, stay_seconds } => {
+                let round: Vec<usize> = shores.iter().map(place).collect();
+                tour(place(ferry), &round, end, |is_ride| match is_ride {
+                    true => cross_minutes * MINUTE,
+                    false => stay_seconds * 1000,
                 })
             }
             Self::Wander { hosts, every_minutes, stay_minutes } => {

@@ -32,6 +32,8 @@ pub struct Reference {
     inputs: BTreeMap<Digest, Bytes>,
     /// Jobs that an engine has failed at.
     failed: BTreeSet<Digest>,
+    /// Payloads of parcels.
+    parcels: BTreeSet<Digest>,
     /// How many bundles were handed on.
     transmissions: u64,
     /// How many tasks have ended with a result.
@@ -42,6 +44,17 @@ impl Reference {
     /// Somebody may ask for a job.
     pub fn know(&mut self, job: &Cid, input: &Bytes) {
         self.inputs.insert(*job.digest(), input.clone());
+    }
+
+    /// Somebody may send a parcel with this payload.
+    pub fn know_parcel(&mut self, payload: &Digest) {
+        self.parcels.insert(*payload);
+    }
+
+    /// Whether somebody has sent a parcel with this payload.
+    #[must_use]
+    pub fn is_parcel(&self, payload: &Digest) -> bool {
+        self.parcels.contains(payload)
     }
 
     /// Something has happened.
@@ -86,9 +99,12 @@ impl Reference {
                 | EventKind::Received { .. }
                 | EventKind::Delivered { .. }
                 | EventKind::Deleted { .. }
+                | EventKind::Reported { .. }
                 | EventKind::Model { .. } => {}
             },
-            WorldEvent::Rejected { .. }
+            WorldEvent::Posted { .. }
+            | WorldEvent::Taken { .. }
+            | WorldEvent::Rejected { .. }
             | WorldEvent::Started { .. }
             | WorldEvent::Acknowledged { .. }
             | WorldEvent::Down { .. }

@@ -75,6 +75,10 @@ fn describe(event: &WorldEvent, hosts: &[Host]) -> Option<(&'static str, usize, 
             ("rejected", host, json!({ "job": job.to_string(), "why": why }))
         }
         WorldEvent::Cancelled { host, job } => ("cancelled", host, json!({ "job": job.to_string() })),
+        WorldEvent::Posted { host, bundle, to, until } => {
+            ("posted", host, json!({ "bundle": bundle.to_string(), "to": name(to), "until": until }))
+        }
+        WorldEvent::Taken { host, bundle } => ("taken", host, json!({ "bundle": bundle.to_string() })),
         WorldEvent::Started { host, job, fails } => {
             ("started", host, json!({ "job": job.to_string(), "fails": fails }))
         }
@@ -121,6 +125,7 @@ fn told(host: usize, event: &Event, hosts: &[Host]) -> Option<(&'static str, usi
         EventKind::Deleted { bundle, why } => {
             ("deleted", json!({ "bundle": bundle.to_string(), "why": why }))
         }
+        EventKind::Reported { report, .. } => ("reported", json!({ "bundle": report.bundle.to_string() })),
         EventKind::Job { job, step } => {
             let step = match step {
                 Step::Accepted => "accepted".to_owned(),
@@ -130,6 +135,7 @@ fn told(host: usize, event: &Event, hosts: &[Host]) -> Option<(&'static str, usi
                 Step::Started { engine } => format!("started on {engine}"),
                 Step::Answered { by } => format!("answered by {}", of(by)),
                 Step::Failed { by, why } => format!("failed at {}: {why}", of(by)),
+                Step::Reported { by, what } => format!("reported by {}: {what}", name(by)),
                 Step::Expired => "expired".to_owned(),
                 Step::Cancelled => "cancelled".to_owned(),
             };

@@ -6,11 +6,13 @@ use serde::Deserialize;
 use crate::{link::LinkModel, pattern::Pattern};
 
 /// Scenarios that come with the program, by name.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 6] = [
     ("village_bus", include_str!("../scenarios/village_bus.toml")),
     ("mule_chain", include_str!("../scenarios/mule_chain.toml")),
     ("split_brain", include_str!("../scenarios/split_brain.toml")),
     ("field_radio", include_str!("../scenarios/field_radio.toml")),
+    ("ferry", include_str!("../scenarios/ferry.toml")),
+    ("short_frames", include_str!("../scenarios/short_frames.toml")),
 ];
 
 /// A scenario.
@@ -59,6 +61,9 @@ pub struct HostPlan {
     /// How long a task takes at least, in seconds.
     #[serde(default = "task_seconds")]
     pub task_seconds: u64,
+    /// Whether it makes status reports.
+    #[serde(default)]
+    pub reports: bool,
     /// Names of the models that it holds.
     #[serde(default)]
     pub models: Vec<String>,
@@ -103,6 +108,18 @@ pub struct WorkloadPlan {
     pub short_per_mille: u64,
     /// Longest input in bytes.
     pub input_bytes_max: u64,
+    /// How many parcels each host that asks sends to another one that does.
+    #[serde(default)]
+    pub parcels: u64,
+    /// Longest parcel in bytes, besides its name.
+    #[serde(default)]
+    pub parcel_bytes_max: u64,
+    /// In which of the first minutes parcels are sent; zero: as long as people ask.
+    #[serde(default)]
+    pub parcel_minutes: u64,
+    /// How many of a thousand parcels have a lifetime so short that some expire.
+    #[serde(default)]
+    pub parcel_short_per_mille: u64,
 }
 
 /// What goes wrong: how many times in the busy phase, at any host.

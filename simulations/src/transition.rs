@@ -1,7 +1,11 @@
 //! Everything that may happen to a world besides what its hosts do: the alphabet of the simulator and of
 //! its fuzz test. Times and places are drawn here before the world begins.
 
-use crate::{dice::Dice, scenario::Scenario, workload::Order};
+use crate::{
+    dice::Dice,
+    scenario::Scenario,
+    workload::{Order, Parcel},
+};
 
 const MINUTE: u64 = 60_000;
 /// Faults begin after this time, so that models are in place.
@@ -23,6 +27,13 @@ pub enum Transition {
         host: usize,
         /// What.
         order: Order,
+    },
+    /// Somebody sends a parcel.
+    Post {
+        /// Where.
+        host: usize,
+        /// What.
+        parcel: Parcel,
     },
     /// A host crashes after so many more records and effects, in the middle of something.
     Crash {

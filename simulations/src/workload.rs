@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bundle_spec::{
-    BlockRef, Cid, Codec,
+    BlockRef, BundleFlags, Cid, Codec,
     adu::{Job, JobInput, Kind, ModelSelector},
     manifest::{AssetKind, ChunkList, Manifest},
 };
@@ -65,6 +65,19 @@ impl Order {
     }
 }
 
+/// A parcel that somebody sends.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// To which host, as a place in the list of hosts.
+    pub to: usize,
+    /// What.
+    pub bytes: Bytes,
+    /// How long it is worth having.
+    pub lifetime: Duration,
+    /// Which reports are wanted.
+    pub flags: BundleFlags,
+}
+
 /// A model as bytes: the manifest, and every block that belongs to it.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
@@ -122,6 +135,35 @@ pub fn orders(scenario: &Scenario, dice: &mut Dice) -> Vec<Dated> {
             dated.push((dice.between(at, busy), Transition::Cancel { host, order: order.clone() }));
         }
         dated.push((at, Transition::Submit { host, order }));
+    }
+    dated
+}
+
+/// Everything that people send to one another in a scenario, in no order.
+#[must_use]
+pub fn parcels(scenario: &Scenario, dice: &mut Dice) -> Vec<Dated> {
+    let plan = &scenario.workload;
+    let senders: Vec<usize> = (0..scenario.hosts.len()).filter(|host| scenario.hosts[*host].asks).collect();
+    let latest = if plan.parcel_minutes == 0 { scenario.busy_ms() } else { plan.parcel_minutes * MINUTE };
+    let mut dated = Vec::new();
+    for host in &senders {
+        let others: Vec<usize> = senders.iter().filter(|other| *other != host).copied().collect();
+        for number in 0..plan.parcels {
+            let Some(to) = dice.pick(&others).copied() else { break };
+            let len =
+                usize::try_from(dice.between(0, plan.parcel_bytes_max)).expect("a parcel fits in memory");
+            let mut bytes = format!("parcel {number} of {host} ").into_bytes();
+            bytes.extend(dice.bytes(len));
+            let lifetime = match dice.chance(plan.parcel_short_per_mille) {
+                true => dice.between(30 * MINUTE, 12 * 60 * MINUTE),
+                false => dice.between(10, 20) * 24 * 60 * MINUTE,
+            };
+            let lifetime = Duration::from_millis(lifetime);
+            let flags = BundleFlags::REPORT_DELIVERY | BundleFlags::REPORT_DELETION;
+            let flags = if dice.chance(100) { flags } else { BundleFlags::NONE };
+            let parcel = Parcel { to, bytes: bytes.into(), lifetime, flags };
+            dated.push((dice.between(MINUTE, latest), Transition::Post { host: *host, parcel }));
+        }
     }
     dated
 }

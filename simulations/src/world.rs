@@ -5,6 +5,7 @@ mod command;
 mod execute;
 mod fault;
 mod meet;
+mod parcel;
 mod transfer;
 
 use std::{
@@ -14,9 +15,9 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use bundle_spec::{BundleId, Cid, Digest};
+use bundle_spec::{BlockRef, BundleId, Cid, Digest};
 use bytes::Bytes;
-use pannier::agent::{CloseReason, Input, LinkId, Refusal};
+use pannier::agent::{CloseReason, Input, LinkId, Part, Refusal};
 
 use crate::{
     check::{self, Check, Violation, WorldView},
@@ -38,6 +39,7 @@ mod purpose {
     pub(super) const MEETINGS: u64 = 2;
     pub(super) const ORDERS: u64 = 3;
     pub(super) const FAULTS: u64 = 4;
+    pub(super) const PARCELS: u64 = 5;
     pub(super) const HOSTS: u64 = 16;
 }
 
@@ -66,6 +68,12 @@ enum Due {
     Break { link: LinkId },
     /// A task ends.
     Task { host: usize, boot: u64, job: Digest, run_ms: u64 },
+    /// Somebody fetches what waits.
+    Fetch { host: usize, boot: u64 },
+    /// A block that an agent wanted is in the store.
+    Gained { host: usize, boot: u64, block: BlockRef },
+    /// A host has put a bundle together.
+    Assembled { host: usize, boot: u64, bundle: BundleId, parts: Vec<Part> },
     /// A task that was to be stopped has stopped.
     Stopped { host: usize, boot: u64, job: Cid },
 }
@@ -156,7 +164,8 @@ impl World {
         let mut world = Self::bare(scenario, seed, log);
         let orders = workload::orders(&world.scenario, &mut Dice::new(seed, purpose::ORDERS));
         let faults = transition::faults(&world.scenario, &mut Dice::new(seed, purpose::FAULTS));
-        world.plan(orders.into_iter().chain(faults));
+        let parcels = workload::parcels(&world.scenario, &mut Dice::new(seed, purpose::PARCELS));
+        world.plan(orders.into_iter().chain(faults).chain(parcels));
         world
     }
 
@@ -251,6 +260,9 @@ impl World {
             Due::Sent { link, from, number, is_broken } => self.sent(link, from, number, is_broken),
             Due::Break { link } => self.close(link, CloseReason::Lost),
             Due::Task { host, boot, job, run_ms } => self.end_task(host, boot, &job, run_ms),
+            Due::Fetch { host, boot } => self.fetch(host, boot),
+            Due::Gained { host, boot, block } => self.gained(host, boot, block),
+            Due::Assembled { host, boot, bundle, parts } => self.assembled(host, boot, bundle, &parts),
             Due::Stopped { host, boot, job } => self.stopped(host, boot, job),
         }
     }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use bundle_spec::adu::{Kind, ModelSelector};
+use bundle_spec::{
+    BundleFlags,
+    adu::{Kind, ModelSelector},
+};
 use simulations::{
     report::Log,
     scenario::Scenario,
     transition::{Dated, Transition},
-    workload::Order,
+    workload::{Order, Parcel},
     world::World,
 };
 
@@ -54,12 +57,15 @@ const ROW: &str = r#"
 
 #[test]
 fn any_sequence_of_transitions_ends_well() {
-    let scenario = Scenario::parse(ROW).unwrap();
+    // Over a link that takes everything, one that takes short bundles only, and one that breaks.
+    let scenarios = ["wifi", "datagram", "frail"]
+        .map(|link| Scenario::parse(&ROW.replace("\"wifi\"", &format!("\"{link}\""))).unwrap());
     bolero::check!()
         .with_type::<(u64, Vec<(u8, u8, u16)>)>()
         .with_iterations(150)
         .with_max_len(TRANSITIONS_MAX * 8)
         .for_each(|(seed, steps)| {
+            let scenario = &scenarios[usize::try_from(seed % 3).unwrap()];
             let mut world = World::bare(scenario.clone(), *seed, Log::kept());
             world.plan(plan(steps));
             let outcome = world.run();
@@ -82,7 +88,7 @@ fn transition(what: u8, how: u8) -> Transition {
     let host = usize::from(how % 3);
     let asker = usize::from(how & 1) * 2;
     let rest = u64::from(how / 3);
-    match what % 16 {
+    match what % 18 {
         0..=3 => Transition::Submit { host: asker, order: order(how) },
         4 => Transition::Cancel { host: asker, order: order(how) },
         5..=7 => Transition::Crash { host, steps: rest % 24, down_ms: (1 + rest) * MINUTE / 2 },
@@ -95,8 +101,16 @@ fn transition(what: u8, how: u8) -> Transition {
         13 => Transition::DiskBack { host },
         14 if rest.is_multiple_of(3) => Transition::TaskFailure { host },
         14 => Transition::Engine { host, is_there: rest % 3 == 1 },
-        _ => Transition::Radio { host, is_on: rest.is_multiple_of(2) },
+        15 => Transition::Radio { host, is_on: rest.is_multiple_of(2) },
+        _ => Transition::Post { host: asker, parcel: parcel(2 - asker, how) },
     }
+}
+
+/// A parcel between the ends of the row, some of them long.
+fn parcel(to: usize, how: u8) -> Parcel {
+    let bytes = vec![how; usize::from(how) * usize::from(how % 5) * 10].into();
+    let lifetime = Duration::from_secs(20 * 24 * 3600);
+    Parcel { to, bytes, lifetime, flags: BundleFlags::REPORT_DELIVERY }
 }
 
 /// One of few jobs, so that they meet again.

@@ -28,6 +28,26 @@ fn everything_holds_over_slow_radio() {
     check("field_radio", 0..6);
 }
 
+/// A ferry that lands for fifteen seconds carries a thousand parcels each way.
+#[test]
+fn every_parcel_crosses_by_ferry_and_none_twice() {
+    for seed in 0..2 {
+        let outcome = run("ferry", seed);
+        assert_eq!(outcome.failure, None, "pannier-sim replay ferry --seed {seed}");
+        let taken = |line: &&str| line.contains("\"event\":\"taken\"");
+        let count = outcome.log.lines().lines().filter(taken).count();
+        assert!(count >= 2000, "{count} parcels were taken");
+    }
+}
+
+#[test]
+fn everything_holds_where_nothing_fits_in_one_piece() {
+    check("short_frames", 0..4);
+    let outcome = run("short_frames", 1);
+    let reassembled = outcome.log.lines().matches("\"why\":\"reassembled\"").count();
+    assert!(reassembled > 500, "{reassembled} fragments");
+}
+
 /// A receipt for a result whose outputs were still on their way let carriers forget these.
 #[test]
 fn outputs_are_carried_until_they_are_there() {

@@ -11,8 +11,8 @@ use super::{
 impl Agent {
     /// A bundle has reached an endpoint of this node that is not for answers.
     pub(super) fn deliver(&mut self, arrival: Arrival, endpoint: Eid) {
-        if endpoint == endpoints::echo(&self.config.node) {
-            self.send_back(&arrival);
+        if endpoints::is_echo(&self.config.node, &endpoint) {
+            self.send_back(&arrival, endpoint);
             return;
         }
         let (bundle, payload) = (arrival.header.bundle_id().detached(), arrival.payload);
@@ -22,13 +22,13 @@ impl Agent {
     }
 
     /// The echo: the same payload goes to where it came from, unless that is an echo, too.
-    fn send_back(&mut self, arrival: &Arrival) {
+    fn send_back(&mut self, arrival: &Arrival, endpoint: Eid) {
         let bundle = arrival.header.bundle_id();
         self.tell(EventKind::Delivered { bundle: bundle.detached() });
         let back = bundle.source.detached();
-        if let Some(node) = back.node_id().filter(|node| endpoints::echo(node) != back) {
+        if let Some(node) = back.node_id().filter(|node| !endpoints::is_echo(node, &back)) {
             let draft = Draft {
-                source: endpoints::echo(&self.config.node),
+                source: endpoint,
                 destination: back.clone(),
                 payload: arrival.payload,
                 expires: arrival.expires,

@@ -3,6 +3,7 @@
 use bundle_spec::{
     Cid, Codec, Digest, Eid,
     adu::{Job, JobInput, JobResult},
+    report::ReasonCode,
 };
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
     endpoints::{self, Role},
     ingress::{Arrival, Origin},
     ledger::Entry,
+    report::Statement,
 };
 use crate::{limits, time::Time};
 
@@ -33,13 +35,14 @@ impl Agent {
     /// | destination         | payload             | kept as                                        |
     /// |---------------------|---------------------|------------------------------------------------|
     /// | this node           | a fragment          | `ReassemblyPending`                            |
+    /// | this node           | a report, a record  | not: read; `Delivered` at an application's endpoint |
     /// | this node's answers | anything            | not: delivered or disbelieved                  |
     /// | this node's echo    | anything            | not: sent back                                 |
     /// | this node           | anything            | `Delivered`                                    |
     /// | `~jobs`             | a job               | `ForwardPending`, `RunPending` while its task runs; |
     /// |                     |                     | not if it is answered here                     |
     /// | answers elsewhere   | a believable result | `ForwardPending`; the job is answered here, too |
-    /// | anything else       | anything            | `ForwardPending`                               |
+    /// | anything else       | anything            | `ForwardPending`; delivered, too, to who is registered |
     pub(super) fn arrive(&mut self, arrival: Arrival) -> Option<Cid> {
         let destination = arrival.header.primary().destination().detached();
         let is_local = destination.node_id().as_ref() == Some(&self.config.node);
@@ -47,6 +50,10 @@ impl Agent {
         if is_local {
             if arrival.header.primary().flags().is_fragment() {
                 self.keep(arrival, None, Retention::ReassemblyPending);
+                return None;
+            }
+            if arrival.header.primary().flags().is_administrative() {
+                self.arrive_record(arrival, destination);
                 return None;
             }
             if role == Role::Result {
@@ -65,7 +72,9 @@ impl Agent {
                 None
             }
             Role::Other => {
+                let copy = self.is_for_us_too(&arrival).then(|| self.delivered_copy(&arrival));
                 self.keep(arrival, None, Retention::ForwardPending);
+                self.outputs.extend(copy);
                 None
             }
         }
@@ -236,6 +245,10 @@ impl Agent {
     pub(super) fn discard(&mut self, arrival: &Arrival, why: &'static str) {
         let bundle = arrival.header.bundle_id();
         self.remember(bundle.digest(), arrival.expires);
+        match why {
+            "delivered" => self.report(&arrival.header, Statement::Delivered, ReasonCode::NoInformation),
+            _ => self.report_end(&arrival.header, why),
+        }
         self.tell(super::EventKind::Deleted { bundle: bundle.detached(), why });
     }
 }

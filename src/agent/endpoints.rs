@@ -11,6 +11,9 @@ pub const ANSWERS: (&str, u64) = ("answers", 4557);
 /// Demux and service number that sends back what it gets.
 pub const ECHO: (&str, u64) = ("echo", 7);
 
+/// The other service number that does, as HDTN has it.
+pub const ECHO_HDTN: u64 = 2047;
+
 /// What a bundle is to us, as its destination says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -44,12 +47,21 @@ pub fn echo(node: &NodeId) -> Eid {
     node.endpoint(ECHO.0, ECHO.1)
 }
 
+/// Whether this is where the node sends back what it gets.
+pub fn is_echo(node: &NodeId, endpoint: &Eid) -> bool {
+    *endpoint == echo(node) || *endpoint == node.endpoint(ECHO.0, ECHO_HDTN)
+}
+
 /// What a bundle looks like; only its payload tells whether it is that.
 pub fn role(header: &Header) -> Role {
-    let destination = header.primary().destination();
     if header.primary().flags().is_fragment() || header.primary().flags().is_administrative() {
         return Role::Other;
     }
+    role_of(header.primary().destination())
+}
+
+/// What a bundle for this destination looks like.
+pub fn role_of(destination: &Eid) -> Role {
     if *destination == jobs() {
         return Role::Job;
     }

@@ -1,6 +1,6 @@
 //! What people may want to know: events as they happen, and a job's journey as it is kept.
 
-use bundle_spec::{BundleId, Cid, NodeId};
+use bundle_spec::{BundleId, Cid, NodeId, report::StatusReport};
 
 use super::{CloseReason, LinkId};
 use crate::time::Time;
@@ -68,8 +68,16 @@ pub enum EventKind {
     Deleted {
         /** Which. */
         bundle: BundleId,
-        /** Why, in a word: `expired`, `cured`, `cancelled`, `hop-limit`, `delivered`. */
+        /** Why, in a word: `expired`, `cured`, `cancelled`, `hop-limit`, `delivered`, `taken`, `reassembled`,
+        `damaged`, `disbelieved`, `unsupported-block`. */
         why: &'static str,
+    },
+    /// Another node says what became of a bundle.
+    Reported {
+        /** Who, if it says. */
+        by: Option<NodeId>,
+        /** Of which bundle, what and why. */
+        report: StatusReport,
     },
     /// A job made a step of its journey.
     Job {
@@ -127,6 +135,13 @@ pub enum Step {
         by: NodeId,
         /** In words. */
         why: String,
+    },
+    /// Another node has sent a status report about a bundle of the job.
+    Reported {
+        /** Who, if it says. */
+        by: Option<NodeId>,
+        /** What, in words. */
+        what: String,
     },
     /// Its lifetime ended.
     Expired,

@@ -2,7 +2,9 @@
 
 use bundle_spec::{Digest, adu::ModelSelector};
 
-use super::{Agent, BundleView, JobRecord, JobView, LinkView, ModelView, PeerView, StatusView};
+use super::{
+    Agent, BundleView, JobRecord, JobView, LinkView, ModelView, PeerView, StatusView, ledger::Entry,
+};
 use crate::schedule::Capacity;
 
 impl Agent {
@@ -68,16 +70,7 @@ impl Agent {
     /// Every bundle that is held.
     #[must_use]
     pub fn bundles(&self) -> Vec<BundleView> {
-        let views = self.ledger.iter().map(|(_, entry)| BundleView {
-            id: entry.id.clone(),
-            destination: entry.header.primary().destination().clone(),
-            payload: entry.payload,
-            received: entry.received,
-            expires: entry.expires,
-            job: entry.job,
-            retention: entry.retention.clone(),
-        });
-        views.collect()
+        self.ledger.iter().map(|(_, entry)| bundle(entry)).collect()
     }
 
     /// Every asset that is held or known to be somewhere.
@@ -121,5 +114,18 @@ impl Agent {
             models: peer.advert.iter().flat_map(|advert| advert.models.clone()).collect(),
         });
         views.collect()
+    }
+}
+
+/// A bundle that is held.
+pub(super) fn bundle(entry: &Entry) -> BundleView {
+    BundleView {
+        id: entry.id.clone(),
+        destination: entry.header.primary().destination().clone(),
+        payload: entry.payload,
+        received: entry.received,
+        expires: entry.expires,
+        job: entry.job,
+        retention: entry.retention.clone(),
     }
 }

@@ -1,11 +1,13 @@
 //! Reception (RFC 9171 §5.6): is it taken, what is it, and the acknowledgement behind its records.
 
-use bundle_spec::{BlockRef, Header, NodeId};
+use bundle_spec::{BlockRef, BundleId, Header, NodeId, report::ReasonCode};
 use bytes::Bytes;
 
 use super::{
     Agent, EventKind, LinkId, Output, Refusal,
     endpoints::{self, Role},
+    reassemble::whole_id,
+    report::Statement,
 };
 use crate::{limits, time::Time};
 
@@ -35,8 +37,9 @@ pub(super) enum Origin {
 impl Agent {
     /// Whether a bundle is taken, as far as its header tells.
     pub(super) fn judge(&self, now: Time, header: &Header) -> Result<(), Refusal> {
-        let id = header.bundle_id().digest();
-        if self.ledger.knows(&id) {
+        let id = header.bundle_id();
+        let is_part_of_known = id.fragment.is_some() && self.ledger.knows(&whole_id(&id).digest());
+        if is_part_of_known || self.ledger.knows(&id.digest()) {
             return Err(Refusal::Duplicate);
         }
         if self.lifetime_end(now, header) <= now {
@@ -48,7 +51,8 @@ impl Agent {
         if self.ledger.len() >= self.bundles_max() {
             return Err(Refusal::NoRoom);
         }
-        Ok(())
+        // Whether the store has room for it is asked before its payload comes.
+        self.judge_fragment(header, u64::MAX)
     }
 
     /// How many bundles are held at a time.
@@ -64,7 +68,9 @@ impl Agent {
             self.content.handle_unwanted(self.now, &payload);
             return;
         };
-        contact.has.insert(bundle.digest());
+        if contact.class.sends {
+            contact.has.insert(bundle.digest());
+        }
         let peer = contact.peer.clone().or_else(|| header.previous_node());
         let verdict = match header.payload_len() == payload.len {
             true => self.judge(self.now, &header).and_then(|()| self.judge_job(&header, &payload)),
@@ -84,16 +90,34 @@ impl Agent {
             len: payload.len,
         });
         let told = self.events.len() - 1;
-        let job = self.arrive(Arrival { header, payload, adu, expires, origin: Origin::Peer(peer) });
+        self.report(&header, Statement::Received, ReasonCode::NoInformation);
+        let job = match self.screen(header.clone()) {
+            Ok(header) => self.arrive(Arrival { header, payload, adu, expires, origin: Origin::Peer(peer) }),
+            Err(why) => {
+                self.discard(&Arrival { header, payload, adu, expires, origin: Origin::Peer(peer) }, why);
+                None
+            }
+        };
         if let EventKind::Received { job: of_job, .. } = &mut self.events[told].kind {
             *of_job = job;
+        }
+        if bundle.fragment.is_none() {
+            self.drop_fragments(&bundle.digest(), "reassembled");
         }
         self.outputs.push_back(Output::Acknowledge { link, bundle });
         self.content.handle_unwanted(self.now, &payload);
     }
 
+    /// A bundle has arrived whole and must not be gone on with: nothing is kept of it.
+    pub(super) fn distrust(&mut self, link: LinkId, bundle: BundleId, payload: &BlockRef, reason: Refusal) {
+        if self.links.contains_key(&link) {
+            self.outputs.push_back(Output::Refuse { link, bundle, reason });
+        }
+        self.content.handle_unwanted(self.now, payload);
+    }
+
     /// Whether a job still has a point: not if its asker has said that this wish is over.
-    fn judge_job(&mut self, header: &Header, payload: &BlockRef) -> Result<(), Refusal> {
+    pub(super) fn judge_job(&mut self, header: &Header, payload: &BlockRef) -> Result<(), Refusal> {
         if endpoints::role(header) != Role::Job {
             return Ok(());
         }

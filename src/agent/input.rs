@@ -2,8 +2,10 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use bundle_spec::{BlockRef, BundleId, Cid, DtnTime, Eid, Header, NodeId, adu::Kind};
+use bundle_spec::{BlockRef, BundleFlags, BundleId, Cid, CrcType, DtnTime, Eid, Header, NodeId, adu::Kind};
 use bytes::Bytes;
+
+use crate::limits;
 
 /// Ties a command to its answer. Chosen by the driver, unique while the command is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +17,6 @@ pub struct LinkId(pub u64);
 
 /// Everything that can happen to a node. One call of `Agent::handle` each.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time: none is kept in bulk")]
 pub enum Input {
     /// The deadline that the agent asked for has come.
     Deadline,
@@ -32,6 +33,38 @@ pub enum Input {
         call: CallId,
         /// Which job.
         job: Cid,
+    },
+    /// An application here wants the bundles of an endpoint.
+    Register {
+        /// Names the answer.
+        call: CallId,
+        /// An endpoint of this node, or one of many nodes.
+        endpoint: Eid,
+    },
+    /// It no longer does.
+    Unregister {
+        /// Names the answer.
+        call: CallId,
+        /// Which endpoint.
+        endpoint: Eid,
+    },
+    /// A reader wants to be the only one that reads a bundle for a while.
+    Claim {
+        /// Names the answer.
+        call: CallId,
+        /// Which bundle.
+        bundle: BundleId,
+        /// What the reader calls itself.
+        reader: u64,
+        /// How long, at most `limits::CLAIM_MAX`; nothing gives the bundle back.
+        hold: Duration,
+    },
+    /// A reader has what it wanted of a bundle; or a sender takes one back.
+    Take {
+        /// Names the answer.
+        call: CallId,
+        /// Which bundle.
+        bundle: BundleId,
     },
     /// An asset is complete in the store and shall be kept under a name.
     ModelAdded {
@@ -97,6 +130,18 @@ pub enum Input {
         /// The payload's bytes, where they are at most `limits::CONTROL_ADU_BYTES_MAX`.
         adu: Option<Bytes>,
     },
+    /// A bundle has arrived whole, and what its security blocks or this node's rules want does not hold
+    /// (RFC 9172 §5.1).
+    Distrusted {
+        /// From which contact.
+        link: LinkId,
+        /// Which bundle.
+        bundle: BundleId,
+        /// The payload that is in the store.
+        payload: BlockRef,
+        /// What the peer is told.
+        reason: Refusal,
+    },
     /// The peer has made a bundle durable.
     Transmitted {
         /// Which contact.
@@ -131,6 +176,13 @@ pub enum Input {
     BlockLost {
         /// Which.
         cid: Cid,
+    },
+    /// A bundle has been put together from its fragments, or could not be.
+    Assembled {
+        /// Which.
+        bundle: BundleId,
+        /// Its payload, or why not.
+        result: Result<Assembled, AssemblyError>,
     },
     /// A task has come to an end.
     TaskEnded {
@@ -177,12 +229,52 @@ pub struct NewJob {
 pub struct NewBundle {
     /// Where to.
     pub destination: Eid,
-    /// Demux (dtn) of the local endpoint that it comes from.
+    /// Demux (dtn) or service number (ipn) of the local endpoint that it comes from.
     pub source: String,
     /// What.
     pub payload: BlockRef,
     /// How long it is worth carrying.
     pub lifetime: Option<Duration>,
+    /// On which terms it travels.
+    pub terms: Terms,
+}
+
+/// On which terms a bundle travels, where its sender may choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Processing control flags of the bundle (RFC 9171 §4.2.3); those in [`Terms::FLAGS`].
+    pub flags: BundleFlags,
+    /// Where reports go; `None` for this node, which reads them.
+    pub report_to: Option<Eid>,
+    /// How many hops it may take, at least one (RFC 9171 §4.4.3).
+    pub hop_limit: u8,
+    /// How its blocks are protected; a primary block is never without.
+    pub crc: CrcType,
+}
+
+impl Terms {
+    /// The flags that a sender may choose.
+    pub const FLAGS: BundleFlags = BundleFlags(
+        BundleFlags::MUST_NOT_FRAGMENT.0
+            | BundleFlags::ACKNOWLEDGEMENT_REQUESTED.0
+            | BundleFlags::STATUS_TIME_REQUESTED.0
+            | BundleFlags::REPORT_RECEPTION.0
+            | BundleFlags::REPORT_FORWARDING.0
+            | BundleFlags::REPORT_DELIVERY.0
+            | BundleFlags::REPORT_DELETION.0,
+    );
+}
+
+impl Default for Terms {
+    /// May be fragmented, asks for no reports.
+    fn default() -> Self {
+        Self {
+            flags: BundleFlags::NONE,
+            report_to: None,
+            hop_limit: limits::HOP_LIMIT,
+            crc: CrcType::Castagnoli,
+        }
+    }
 }
 
 /// What a link can do. Public fields: any combination is fine.
@@ -249,10 +341,32 @@ pub enum Refusal {
     TooLarge,
     /// Its lifetime is over.
     Expired,
-    /// Not well formed, or its checksum is wrong.
+    /// Not well formed, its checksum is wrong, or it is not what its security blocks say.
     Malformed,
     /// Its job is done or cancelled.
     Pointless,
+}
+
+/// The payload of a bundle that was put together from its fragments, finished in the store.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The header, where checking its security operations has changed it.
+    pub header: Option<Header>,
+    /// The payload.
+    pub payload: BlockRef,
+    /// Its bytes, where they are at most `limits::CONTROL_ADU_BYTES_MAX`.
+    pub adu: Option<Bytes>,
+}
+
+/// Why a bundle could not be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssemblyError {
+    /// The store has no room for the whole. Its fragments stay; it is tried again.
+    NoRoom,
+    /// A part could not be read, or the whole not be written. Its fragments stay; it is tried again.
+    Failed,
+    /// It is not what its security blocks say: nothing of it is kept.
+    Distrusted,
 }
 
 /// How a task ended.

@@ -139,6 +139,11 @@ impl Jobs {
         self.missing.get(block).into_iter().flatten().copied().collect()
     }
 
+    /// Whether any job links to a block that is not here.
+    pub(super) fn lacks_blocks(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
     /// Puts a job in, in the place of what was known of it.
     pub(super) fn insert(&mut self, record: JobRecord) -> Option<JobRecord> {
         let job = *record.job.digest();

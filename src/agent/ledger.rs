@@ -8,6 +8,8 @@ use bundle_spec::{BlockRef, BundleDigest, BundleId, Cid, Digest, Eid, Header, La
 use super::{
     BundleRecord, Retention,
     endpoints::{self, Role},
+    gathering::Gatherings,
+    reassemble::group_of,
 };
 use crate::time::Time;
 
@@ -88,6 +90,10 @@ pub(super) struct Ledger {
     jobs: BTreeMap<Digest, BTreeSet<BundleDigest>>,
     /// By digest of the payload.
     payloads: BTreeMap<Digest, BTreeSet<BundleDigest>>,
+    /// Fragments by the bundle of which they are parts.
+    gatherings: Gatherings,
+    /// By destination.
+    destinations: BTreeMap<Eid, BTreeSet<BundleDigest>>,
     /// How many payload bytes there are, counted by bundle.
     bytes: u64,
     /// Bundles that are gone, and until when that is remembered.
@@ -142,6 +148,27 @@ impl Ledger {
         self.payloads.get(payload).into_iter().flatten().copied().collect()
     }
 
+    /// Fragments by the bundle of which they are parts.
+    pub(super) fn gatherings(&self) -> &Gatherings {
+        &self.gatherings
+    }
+
+    /// The same, to say what is to be looked at.
+    pub(super) fn gatherings_mut(&mut self) -> &mut Gatherings {
+        &mut self.gatherings
+    }
+
+    /// Every destination of which there are bundles.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = &Eid> {
+        self.destinations.keys()
+    }
+
+    /// The bundles for an endpoint, in no order that matters.
+    pub(super) fn of_destination(&self, endpoint: &Eid) -> impl Iterator<Item = &Entry> {
+        let ids = self.destinations.get(endpoint).into_iter().flatten();
+        ids.map(|id| self.entries.get(id).expect("the index of destinations names bundles that are held"))
+    }
+
     /// The bundle whose lifetime ends first.
     pub(super) fn first_expiry(&self) -> Option<(Time, BundleDigest)> {
         self.expiries.first().copied()
@@ -165,6 +192,14 @@ impl Ledger {
             self.jobs.entry(*job.digest()).or_default().insert(id);
         }
         self.payloads.entry(*entry.payload.cid.digest()).or_default().insert(id);
+        if let (Some(group), Some(extent)) = (group_of(&entry.header), entry.id.fragment) {
+            self.gatherings.add(group, id, extent);
+        }
+        let destination = entry.header.primary().destination();
+        match self.destinations.get_mut(destination) {
+            Some(ids) => drop(ids.insert(id)),
+            None => drop(self.destinations.insert(destination.detached(), BTreeSet::from([id]))),
+        }
         self.bytes = self.bytes.saturating_add(entry.payload.len);
         let before = self.entries.insert(id, entry);
         assert!(before.is_none(), "a bundle is held once");
@@ -178,6 +213,10 @@ impl Ledger {
             remove_from(&mut self.jobs, job.digest(), id);
         }
         remove_from(&mut self.payloads, entry.payload.cid.digest(), id);
+        if let (Some(group), Some(extent)) = (group_of(&entry.header), entry.id.fragment) {
+            self.gatherings.remove(group, *id, extent);
+        }
+        remove_from(&mut self.destinations, entry.header.primary().destination(), id);
         self.bytes = self.bytes.saturating_sub(entry.payload.len);
         Some(entry)
     }
@@ -205,7 +244,7 @@ impl Ledger {
     }
 }
 
-fn remove_from(index: &mut BTreeMap<Digest, BTreeSet<BundleDigest>>, key: &Digest, id: &BundleDigest) {
+fn remove_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<BundleDigest>>, key: &K, id: &BundleDigest) {
     if let Some(ids) = index.get_mut(key) {
         ids.remove(id);
         if ids.is_empty() {

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bundle_spec::{BundleDigest, BundleId, NodeId};
+use bundle_spec::{BundleDigest, BundleId, FragmentExtent, NodeId};
 
-use super::{LinkClass, endpoints::Role, ledger::Entry, receipts::OverKey};
+use super::{LinkClass, endpoints::Role, ledger::Entry, receipts::OverKey, road::Goodput};
 use crate::{limits, time::Time};
 
 /// The order in which bundles are offered: results, jobs, blocks, the rest; in each what expires first, then
@@ -20,8 +20,12 @@ pub(super) fn offer_key(id: &BundleDigest, entry: &Entry) -> OfferKey {
 /// A bundle on its way to the peer.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
-    /// Which.
+    /// Which; for a part, the fragment that it is sent as.
     pub(super) bundle: BundleId,
+    /// Which bundle of the ledger it is, or is a part of.
+    pub(super) whole: BundleDigest,
+    /// Which part of the payload of that; `None` for all of it.
+    pub(super) part: Option<FragmentExtent>,
     /// What it took from the link's budget.
     pub(super) bytes: u64,
     /// Whether a copy stays here once the peer has it.
@@ -49,16 +53,21 @@ pub(super) struct Link {
     pub(super) refused: BTreeSet<BundleDigest>,
     /// Bundles to be offered, in order.
     pub(super) queue: BTreeSet<OfferKey>,
-    /// Bundles on their way.
+    /// Bundles that found no room in the budget: once nothing else is left to be offered, parts of them fill
+    /// the rest.
+    pub(super) oversize: BTreeSet<OfferKey>,
+    /// Transfers on their way, by what is sent.
     pub(super) in_flight: BTreeMap<BundleDigest, Flight>,
-    /// Bundles on their way that are gone here and were aborted.
+    /// Transfers of bundles that are gone here: they were aborted.
     pub(super) aborted: BTreeSet<BundleDigest>,
-    /// Bundles to be tried again: when, and how many bytes the peer has.
-    pub(super) retries: BTreeMap<BundleDigest, (Time, u64)>,
-    /// How many bytes of a bundle the peer has already.
+    /// Bundles to be tried again, and when.
+    pub(super) retries: BTreeMap<BundleDigest, Time>,
+    /// How many bytes the peer has already of a transfer that was cut off, by what was sent.
     pub(super) offsets: BTreeMap<BundleDigest, u64>,
     /// How many bytes the link will still carry; `None` if nobody knows.
     pub(super) budget_left: Option<u64>,
+    /// How fast it has carried.
+    pub(super) goodput: Goodput,
     /// Receipts and cancellations that the peer knows of, and up to which sequence number.
     pub(super) told: BTreeMap<OverKey, u64>,
 }
@@ -77,10 +86,12 @@ impl Link {
             has: BTreeSet::new(),
             refused: BTreeSet::new(),
             queue: BTreeSet::new(),
+            oversize: BTreeSet::new(),
             in_flight: BTreeMap::new(),
             aborted: BTreeSet::new(),
             retries: BTreeMap::new(),
             offsets: BTreeMap::new(),
+            goodput: Goodput::default(),
             told: BTreeMap::new(),
         }
     }
@@ -121,11 +132,28 @@ impl Link {
 
     /// Whether nothing is under way and nothing is left to be sent.
     pub(super) fn is_drained(&self) -> bool {
-        self.is_ready() && self.in_flight.is_empty() && self.queue.is_empty() && self.retries.is_empty()
+        let has_offers = !self.queue.is_empty() || !self.oversize.is_empty();
+        self.is_ready() && self.in_flight.is_empty() && !has_offers && self.retries.is_empty()
+    }
+
+    /// Parts of a bundle that are on their way.
+    pub(super) fn parts_of(&self, whole: &BundleDigest) -> impl Iterator<Item = FragmentExtent> {
+        let flights = self.in_flight.values().filter(move |flight| flight.whole == *whole);
+        flights.filter_map(|flight| flight.part)
+    }
+
+    /// Notes how far a transfer had come that was cut off.
+    pub(super) fn keep_offset(&mut self, transfer: BundleDigest, acknowledged: u64) {
+        while self.offsets.len() >= limits::OFFSETS_MAX {
+            self.offsets.pop_first();
+        }
+        if acknowledged > 0 {
+            self.offsets.insert(transfer, acknowledged);
+        }
     }
 
     /// When something is to be tried again.
     pub(super) fn first_retry(&self) -> Option<Time> {
-        self.retries.values().map(|(at, _)| *at).min()
+        self.retries.values().copied().min()
     }
 }

@@ -1,13 +1,12 @@
 //! Everything a node can ask for. Executed in order.
 
-use bundle_spec::{BlockRef, BundleId, Cid, Eid, Header, NodeId, adu::Kind};
+use bundle_spec::{BlockRef, BundleId, Cid, Eid, Header, NodeId, adu::Kind, security::Keystream};
 use bytes::Bytes;
 
 use super::{CallId, Event, LinkId, Record, Refusal};
 
 /// Everything a node can ask for. A `Record` is durable before anything behind it is executed.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time: none is kept in bulk")]
 pub enum Output {
     /// Make this durable.
     Record(Record),
@@ -69,6 +68,24 @@ pub enum Output {
         /// Its payload.
         payload: BlockRef,
     },
+    /// Put the payload of a bundle together from its fragments, in one new block, and answer with
+    /// `Input::Assembled`.
+    Assemble {
+        /// Which bundle.
+        bundle: BundleId,
+        /// The header of the whole: its security operations hold for nothing less.
+        header: Header,
+        /// How many bytes it has.
+        len: u64,
+        /// Where they are, in order and without gaps.
+        parts: Vec<Part>,
+    },
+    /// Put these bytes into the store as a block and answer with `Input::BlockGained`; where there is no room
+    /// for them, nothing comes of it.
+    Block {
+        /// At most `limits::CONTROL_ADU_BYTES_MAX` bytes.
+        bytes: Bytes,
+    },
     /// Run a task.
     Run(Task),
     /// Stop a task.
@@ -104,6 +121,19 @@ pub struct Outgoing {
     pub start: u64,
     /// How many bytes of the payload the peer has already.
     pub offset: u64,
+    /// What encrypts the payload on its way out, where it leaves encrypted.
+    pub sealed: Option<Keystream>,
+}
+
+/// A range of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which block.
+    pub block: BlockRef,
+    /// Where in it the range begins.
+    pub start: u64,
+    /// How many bytes it has.
+    pub len: u64,
 }
 
 /// A job bound to an engine of this node.
@@ -163,6 +193,9 @@ pub enum SubmitError {
     /// The job is over: answered, expired or cancelled.
     #[error("the job is over")]
     Over,
+    /// Another reader has it at this moment.
+    #[error("another reader has it at this moment")]
+    Claimed,
     /// The ADU makes no sense.
     #[error("{0}")]
     Malformed(String),

@@ -10,7 +10,7 @@ use bundle_spec::{
 };
 use bytes::Bytes;
 
-use super::JourneyEntry;
+use super::{JourneyEntry, registration};
 use crate::time::Time;
 
 /// What a record is about: a class and a digest or name.
@@ -28,6 +28,10 @@ pub enum RecordKey {
     Receipt(Digest),
     /// The last creation timestamp that was used.
     Sequence,
+    /// An endpoint in which an application is registered: blake3 of its text.
+    Registration(Digest),
+    /// A bundle of an endpoint of many that was taken here.
+    Taken(BundleDigest),
 }
 
 /// One durable statement.
@@ -86,6 +90,26 @@ pub enum Record {
         time: u64,
         /** Sequence number. */
         sequence: u64,
+    },
+    /// An application here is registered in an endpoint.
+    Registration {
+        /** Which. */
+        endpoint: Eid,
+    },
+    /// None is.
+    RegistrationGone {
+        /** Which: blake3 of its text. */
+        key: Digest,
+    },
+    /// A bundle of an endpoint of many was taken here; it is carried on for others.
+    Taken {
+        /** Which. */
+        id: BundleDigest,
+    },
+    /// It is no longer held.
+    TakenGone {
+        /** Which. */
+        id: BundleDigest,
     },
 }
 
@@ -233,6 +257,9 @@ impl Record {
             Self::ModelGone { name } => RecordKey::Model(name.clone()),
             Self::Receipt { job, .. } | Self::ReceiptGone { job } => RecordKey::Receipt(*job),
             Self::Sequence { .. } => RecordKey::Sequence,
+            Self::Registration { endpoint } => RecordKey::Registration(registration::record_key(endpoint)),
+            Self::RegistrationGone { key } => RecordKey::Registration(*key),
+            Self::Taken { id } | Self::TakenGone { id } => RecordKey::Taken(*id),
         }
     }
 
@@ -244,13 +271,17 @@ impl Record {
             | Self::SeenGone { .. }
             | Self::JobGone { .. }
             | Self::ModelGone { .. }
-            | Self::ReceiptGone { .. } => true,
+            | Self::ReceiptGone { .. }
+            | Self::RegistrationGone { .. }
+            | Self::TakenGone { .. } => true,
             Self::Bundle(_)
             | Self::Seen { .. }
             | Self::Job(_)
             | Self::Model(_)
             | Self::Receipt { .. }
-            | Self::Sequence { .. } => false,
+            | Self::Sequence { .. }
+            | Self::Registration { .. }
+            | Self::Taken { .. } => false,
         }
     }
 
@@ -280,6 +311,8 @@ impl RecordKey {
             Self::Model(name) => (b'm', name.as_bytes()),
             Self::Receipt(digest) => (b'r', digest),
             Self::Sequence => (b'q', &[]),
+            Self::Registration(digest) => (b'e', digest),
+            Self::Taken(digest) => (b't', digest),
         };
         assert!(rest.len() < 256, "names of models have at most 255 bytes");
         let mut bytes = vec![class];

@@ -7,11 +7,15 @@ use bundle_spec::adu::Adu;
 
 use super::{
     Agent, Config, JobRecord, Record, RecordKey,
+    handover::Handovers,
     jobs::Jobs,
     ledger::{Entry, Ledger},
     mint::Mint,
     models::Model,
+    reassemble::Assemblies,
     receipts::{Ending, Over, Receipts},
+    registration::Registrations,
+    report::Reports,
     run::Tasks,
 };
 use crate::{content::Content, route::Router, time::Time};
@@ -32,10 +36,14 @@ impl Agent {
             now,
             mint: Mint::new(seed),
             ledger: Ledger::default(),
+            handovers: Handovers::default(),
+            assemblies: Assemblies::default(),
             jobs: Jobs::default(),
             content: Content::default(),
             models: BTreeMap::new(),
             receipts: Receipts::default(),
+            registrations: Registrations::default(),
+            reports: Reports::default(),
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             tasks: Tasks::default(),
@@ -84,11 +92,15 @@ impl Agent {
                 self.receipts.insert(ending.key(), over);
             }
             Record::Sequence { time, sequence } => self.mint.resume(time, sequence),
+            Record::Registration { endpoint } => self.registrations.recall(endpoint),
+            Record::Taken { id } => self.registrations.recall_taken(id),
             Record::BundleGone { .. }
             | Record::SeenGone { .. }
             | Record::JobGone { .. }
             | Record::ModelGone { .. }
-            | Record::ReceiptGone { .. } => {}
+            | Record::ReceiptGone { .. }
+            | Record::RegistrationGone { .. }
+            | Record::TakenGone { .. } => {}
         }
     }
 
@@ -108,6 +120,7 @@ impl Agent {
             self.settle(&job);
             self.confirm(&job);
         }
+        self.mend_fragments();
     }
 }
 

@@ -50,6 +50,7 @@ impl Agent {
         let of = |resources: &Option<Resources>| resources.as_ref().map(|known| known.engines.clone());
         if of(&before).unwrap_or_default() != of(&self.resources).unwrap_or_default() {
             self.announce_advert();
+            self.ledger.gatherings_mut().look_at_all();
         }
         self.look_at_all();
     }

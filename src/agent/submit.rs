@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bundle_spec::{
-    BlockRef, Cid, Codec, Digest, Eid, Header,
+    BlockRef, Cid, Codec, CrcType, Digest, Eid, Header,
     adu::{Cancel, Job},
 };
 
 use super::{
     Agent, Answer, AskerRecord, CallId, JobState, JobWork, NewBundle, NewJob, Output, Retention, Step,
-    Submission, SubmitError,
+    Submission, SubmitError, Terms,
     dispatch::{KnownJob, work_of},
     endpoints::{self, Role},
     ingress::{Arrival, Origin},
@@ -61,7 +61,7 @@ impl Agent {
 
     fn judge_new_job(&self, new: &NewJob) -> Result<Wanted, SubmitError> {
         let adu = Job::decode(&new.adu).map_err(|error| SubmitError::Malformed(error.to_string()))?;
-        if new.blocks.iter().any(|block| block.len > limits::PAYLOAD_BYTES_MAX) {
+        if new.blocks.iter().any(|block| block.len > limits::INPUT_BYTES_MAX) {
             return Err(SubmitError::Limit("bytes of one input"));
         }
         let expires = self.expires(new.lifetime)?;
@@ -158,13 +158,15 @@ impl Agent {
         if new.destination == Eid::None {
             return Err(SubmitError::Malformed("a bundle needs a destination".to_owned()));
         }
+        judge_terms(&new.terms)?;
         Ok((expires, self.source(&new.source)?))
     }
 
     fn submit_bundle(&mut self, new: &NewBundle) -> Result<Answer, SubmitError> {
         let (expires, source) = self.judge_new_bundle(new)?;
         let destination = new.destination.clone();
-        let header = self.mint(&Draft { source, destination, payload: new.payload, expires });
+        let draft = Draft { source, destination, payload: new.payload, expires };
+        let header = self.mint_on(&draft, &new.terms);
         let bundle = header.bundle_id().detached();
         self.arrive(Arrival { header, payload: new.payload, adu: None, expires, origin: Origin::Here });
         Ok(Answer::Bundle(bundle))
@@ -257,4 +259,19 @@ impl Agent {
         let record = self.jobs.get(ending.job.digest());
         record.and_then(|record| record.wish_of(&ending.asker)).is_some_and(|wish| wish > ending.sequence)
     }
+}
+
+/// Whether a bundle can be made on these terms.
+fn judge_terms(terms: &Terms) -> Result<(), SubmitError> {
+    let wrong = |why: &str| Err(SubmitError::Malformed(why.to_owned()));
+    if !Terms::FLAGS.contains(terms.flags) {
+        return wrong("these flags are not the sender's to choose");
+    }
+    if terms.hop_limit == 0 {
+        return wrong("a hop limit is between 1 and 255");
+    }
+    if terms.crc == CrcType::None {
+        return wrong("the primary block of a bundle needs a checksum");
+    }
+    Ok(())
 }

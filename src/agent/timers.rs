@@ -20,6 +20,7 @@ impl Agent {
             (due, Reason::Expiry),
             (summary, Reason::Contact),
             (retry, Reason::Retry),
+            (self.assemblies.first_retry(), Reason::Retry),
             (seen, Reason::Forget),
             (finished, Reason::Forget),
             (over, Reason::Forget),

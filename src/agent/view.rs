@@ -24,6 +24,28 @@ pub struct BundleView {
     pub retention: Retention,
 }
 
+/// A bundle that waits for a reader.
+#[derive(Clone, Debug)]
+pub struct WaitingView {
+    /// Which.
+    pub bundle: BundleView,
+    /// Until when a reader has it for itself, if one has.
+    pub claimed_until: Option<Time>,
+}
+
+/// An endpoint at which bundles are delivered.
+#[derive(Clone, Debug)]
+pub struct EndpointView {
+    /// Which.
+    pub endpoint: Eid,
+    /// Whether an application is registered in it.
+    pub is_registered: bool,
+    /// How many bundles wait there.
+    pub waiting: usize,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
 /// A job.
 #[derive(Clone, Debug)]
 pub struct JobView {

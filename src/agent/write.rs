@@ -1,12 +1,13 @@
 //! Every change of durable state: the record goes out with the change, blocks are counted, links are told.
 
-use bundle_spec::{BundleDigest, Digest, NodeId};
+use bundle_spec::{BundleDigest, Digest, Header, NodeId, report::ReasonCode};
 use bytes::Bytes;
 
 use super::{
     Agent, Event, EventKind, JobRecord, Output, Record, Retention, Step,
     ledger::Entry,
     receipts::{self, Ending, Over, OverKey},
+    report::Statement,
 };
 use crate::limits;
 
@@ -51,12 +52,26 @@ impl Agent {
         let Some(entry) = self.ledger.remove(id) else { return };
         self.outputs.push_back(Output::Record(Record::BundleGone { id: *id }));
         self.content.handle_given_up(self.now, &entry.payload);
+        self.handovers.forget(id);
+        self.forget_reading(id);
         for (name, link) in &mut self.links {
-            if link.in_flight.contains_key(id) && link.aborted.insert(*id) {
-                self.outputs.push_back(Output::Abort { link: *name, bundle: entry.id.clone() });
+            for (transfer, flight) in link.in_flight.iter().filter(|(_, flight)| flight.whole == *id) {
+                if link.aborted.insert(*transfer) {
+                    self.outputs.push_back(Output::Abort { link: *name, bundle: flight.bundle.clone() });
+                }
             }
         }
+        self.report_end(&entry.header, why);
         self.tell(EventKind::Deleted { bundle: entry.id, why });
+    }
+
+    /// What the end of a bundle here means to who wants reports: the one place where deletions are reported.
+    pub(super) fn report_end(&mut self, header: &Header, why: &'static str) {
+        if why == "taken" {
+            self.report(header, Statement::Delivered, ReasonCode::NoInformation);
+        } else if let Some(reason) = Self::reason_of(why) {
+            self.report(header, Statement::Deleted, reason);
+        }
     }
 
     /// A bundle that is gone or was never kept is not taken again before its end.
@@ -85,7 +100,11 @@ impl Agent {
         if record.is_open() {
             self.tasks.look_at(record.since(), job);
         }
+        let lacked_blocks = self.jobs.lacks_blocks();
         let before = self.jobs.insert(record);
+        if !lacked_blocks && self.jobs.lacks_blocks() {
+            self.ledger.gatherings_mut().look_at_all();
+        }
         for block in before.iter().flat_map(JobRecord::blocks) {
             self.content.handle_given_up(self.now, &block);
         }

@@ -1,6 +1,8 @@
 //! The payload of a bundle that goes out: a range of a block in the store. Every convergence layer reads
 //! payloads through this; none needs to know whether a bundle is whole or a fragment.
 
+use bundle_spec::security::Keystream;
+
 use crate::node::mailbox::{BlockReader, Outgoing, Store, StoreError};
 
 /// Reads a payload. Calls block.
@@ -9,6 +11,8 @@ pub struct Payload {
     /// Where in the block it begins.
     start: u64,
     len: u64,
+    /// What encrypts it, if it leaves encrypted.
+    sealed: Option<Keystream>,
 }
 
 impl Payload {
@@ -24,7 +28,7 @@ impl Payload {
             true => start.checked_add(len).is_some_and(|end| end <= reader.len()),
             false => start == 0 && len == reader.len(),
         };
-        Ok(fits.then_some(Self { reader, start, len }))
+        Ok(fits.then_some(Self { reader, start, len, sealed: outgoing.sealed.clone() }))
     }
 
     /// How many bytes it has.
@@ -40,6 +44,10 @@ impl Payload {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let len = left.min(buffer.len());
-        self.reader.read_at(self.start.saturating_add(offset), &mut buffer[..len])
+        let read = self.reader.read_at(self.start.saturating_add(offset), &mut buffer[..len])?;
+        if let Some(stream) = &self.sealed {
+            stream.clone().apply(offset, &mut buffer[..read]);
+        }
+        Ok(read)
     }
 }

@@ -6,7 +6,7 @@
 //! bundles mean.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -18,32 +18,33 @@ use std::{
 use bundle_spec::sign::PublicKey;
 use quinn::{Endpoint, Incoming, ServerConfig, TokioRuntime};
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use self::{
-    contact::{Ask, Desk},
+use self::contact::Desk;
+use super::{
+    ClaError, ConvergenceLayer,
+    address::PeerAddress,
+    buffers::Buffers,
     identity::Certificate,
-    partial::Partials,
-    roster::{ConnectionId, Roster, Verdict},
+    quicclav1::{self, Offer},
+    seats::{Ask, Seats},
+    tcpclv4::{
+        self, TlsPolicy,
+        secure::{self, Authority, Ends},
+    },
 };
-use super::{ClaError, ConvergenceLayer, buffers::Buffers};
 use crate::node::mailbox::Handle;
 
-mod address;
-mod backoff;
 mod contact;
 mod control;
 mod dial;
-mod identity;
-mod pace;
-mod partial;
+mod pulse;
 mod receive;
-mod roster;
 mod session;
 mod tls;
 mod transmit;
@@ -53,17 +54,12 @@ pub mod workload;
 #[cfg(test)]
 mod tests;
 
-pub use self::{
-    address::{AddressError, PeerAddress},
-    identity::{key_of, peer_key, peer_text},
-};
+pub use super::identity::{key_of, peer_key, peer_text};
 
 /// Most connections that are being made by others at a time. More are turned away.
 const HANDSHAKES_MAX: usize = 32;
 /// How long a connection may take to authenticate.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Peers whose interrupted transfers are kept; the one that left first is forgotten first.
-const PARTIAL_PEERS_MAX: usize = 16;
 /// Asks that may wait for the endpoint.
 const ASKS_MAX: usize = 64;
 /// How long connections may take to end in good order.
@@ -83,6 +79,8 @@ pub struct Quic {
     pub redial: Arc<Notify>,
     /// Told where it listens, once it does.
     pub bound: watch::Sender<Option<SocketAddr>>,
+    /// Whether, and with whom, QUICCLv1 is spoken on the same socket.
+    pub quicclav1: Option<Offer>,
 }
 
 impl ConvergenceLayer for Quic {
@@ -100,38 +98,48 @@ impl ConvergenceLayer for Quic {
 }
 
 impl Quic {
-    async fn serve(self, handle: Handle, stop: CancellationToken) -> Result<(), ClaError> {
+    async fn serve(mut self, handle: Handle, stop: CancellationToken) -> Result<(), ClaError> {
         let failed = |cause: &dyn std::fmt::Display| ClaError::Failed(format!("TLS: {cause}"));
-        let certificate = Arc::new(Certificate::of_secret(&self.secret).map_err(|error| failed(&error))?);
-        let tls = tls::server(&certificate).map_err(|error| failed(&error))?;
-        let mut server = ServerConfig::with_crypto(Arc::new(tls));
-        server.transport_config(Arc::new(transport::transport()));
+        let certificate =
+            Arc::new(Certificate::of_secret(&self.secret, handle.node_id()).map_err(|error| failed(&error))?);
+        let offer = self.quicclav1.take();
+        let ends = offer.as_ref().map(|offer| ends(&certificate, offer)).transpose()?;
+        let tls = match &ends {
+            None => tls::server(&certificate),
+            Some(ends) => tls::offer(ends.server.as_ref().clone(), &[tls::ALPN, quicclav1::ALPN]),
+        };
+        let mut server = ServerConfig::with_crypto(Arc::new(tls.map_err(|error| failed(&error))?));
+        let streams = if ends.is_some() { quicclav1::STREAMS_MAX } else { transport::CONTROL_STREAMS };
+        server.transport_config(Arc::new(transport::transport(streams)));
         let endpoint = self.bind(self.listen.is_some().then_some(server))?;
         let address = endpoint.local_addr().ok();
         self.bound.send_replace(address.filter(|_| self.listen.is_some()));
+        let mut tasks = JoinSet::new();
+        let mut others = None;
+        if let (Some(offer), Some(ends)) = (offer, ends) {
+            let transport = transport::transport(quicclav1::STREAMS_MAX);
+            let host = quicclav1::Host::new(handle.clone(), endpoint.clone(), ends, transport, offer.peers);
+            let (host, desk) = host.map_err(|error| failed(&error))?;
+            others = Some(desk);
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                host.run(stop).await;
+                Ended::Keeper
+            });
+        }
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let (connected, peers_connected) = watch::channel(Default::default());
+        let (seats, connected) = Seats::new();
         let desk = Desk {
             handle,
             buffers: Buffers::new(transport::CHUNK_BYTES),
             endpoint,
             certificate,
             asks,
-            connected: peers_connected,
+            connected,
             redial: Arc::clone(&self.redial),
             ids: Arc::default(),
         };
-        let host = Host {
-            desk,
-            roster: Roster::default(),
-            connected,
-            waiting: BTreeMap::new(),
-            stops: BTreeMap::new(),
-            partials: VecDeque::new(),
-            diallers: BTreeMap::new(),
-            tasks: JoinSet::new(),
-            incoming: 0,
-        };
+        let host = Host { desk, seats, others, diallers: BTreeMap::new(), tasks, incoming: 0 };
         host.run(self.peers, asked, stop).await;
         Ok(())
     }
@@ -163,27 +171,25 @@ impl Quic {
 enum Ended {
     /// A connection that others made.
     Incoming,
-    /// The keeper of a configured peer.
-    Dialler,
+    /// The keeper of a configured peer, or of all that speak another protocol.
+    Keeper,
 }
 
-struct Waiting {
-    stop: CancellationToken,
-    seat: oneshot::Sender<Partials>,
-    peer: PublicKey,
+/// Both ends of TLS where other agents come in, too.
+fn ends(certificate: &Certificate, offer: &Offer) -> Result<Ends, ClaError> {
+    let failed = |cause: &dyn std::fmt::Display| ClaError::Failed(format!("TLS: {cause}"));
+    let authority = offer.authorities.as_deref().map(|roots| Authority::read(roots, None));
+    let authority = authority.transpose().map_err(|error| failed(&error))?;
+    let ends = secure::ends(certificate, authority.as_ref(), TlsPolicy::Require);
+    ends.map_err(|error| failed(&error))
 }
 
 /// The endpoint's own state, in one task.
 struct Host {
     desk: Desk,
-    roster: Roster,
-    connected: watch::Sender<std::collections::BTreeSet<PublicKey>>,
-    /// Connections that wait for their seat.
-    waiting: BTreeMap<ConnectionId, Waiting>,
-    /// How connections that have a seat are told to go.
-    stops: BTreeMap<ConnectionId, CancellationToken>,
-    /// Interrupted transfers of peers that are away.
-    partials: VecDeque<(PublicKey, Partials)>,
+    seats: Seats<PublicKey>,
+    /// What connections of QUICCLv1 need, if it is spoken.
+    others: Option<tcpclv4::desk::Desk>,
     diallers: BTreeMap<PeerAddress, CancellationToken>,
     tasks: JoinSet<Ended>,
     /// How many connections that others made are being served or made.
@@ -194,7 +200,7 @@ impl Host {
     async fn run(
         mut self,
         mut peers: watch::Receiver<Vec<PeerAddress>>,
-        mut asked: mpsc::Receiver<Ask>,
+        mut asked: mpsc::Receiver<Ask<PublicKey>>,
         stop: CancellationToken,
     ) {
         let endpoint = self.desk.endpoint.clone();
@@ -204,10 +210,10 @@ impl Host {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(ask) = asked.recv() => self.answer(ask),
+                Some(ask) = asked.recv() => self.seats.answer(self.desk.handle.clock().now(), ask),
                 Some(ended) = self.tasks.join_next() => match ended.expect("no task panics") {
                     Ended::Incoming => self.incoming -= 1,
-                    Ended::Dialler => {}
+                    Ended::Keeper => {}
                 },
                 changed = peers.changed(), if peers_may_change => {
                     peers_may_change = changed.is_ok();
@@ -219,11 +225,13 @@ impl Host {
                 Some(incoming) = endpoint.accept() => self.welcome(incoming, &stop),
             }
         }
+        // Nobody asks there but the sessions.
+        self.others = None;
         // Sessions say good-bye by themselves; they need answers until they are done.
         let parting = timeout(PARTING, async {
             loop {
                 tokio::select! {
-                    Some(ask) = asked.recv() => self.answer(ask),
+                    Some(ask) = asked.recv() => self.seats.answer(self.desk.handle.clock().now(), ask),
                     ended = self.tasks.join_next() => if ended.is_none() { break },
                 }
             }
@@ -255,7 +263,7 @@ impl Host {
             let (desk, address) = (self.desk.clone(), address.clone());
             self.tasks.spawn(async move {
                 dial::keep(desk, address, stop).await;
-                Ended::Dialler
+                Ended::Keeper
             });
         }
     }
@@ -273,78 +281,19 @@ impl Host {
             return;
         }
         self.incoming += 1;
-        let (desk, stop) = (self.desk.clone(), stop.child_token());
+        let (desk, others, stop) = (self.desk.clone(), self.others.clone(), stop.child_token());
         self.tasks.spawn(async move {
-            if let Ok(Ok(connection)) = timeout(HANDSHAKE, incoming.into_future()).await
-                && let Some(peer) = tls::peer_key(&connection)
-            {
-                contact::serve(&desk, connection, peer, false, stop).await;
+            if let Ok(Ok(connection)) = timeout(HANDSHAKE, incoming.into_future()).await {
+                let is_other = tls::protocol(&connection).is_some_and(|name| name == quicclav1::ALPN);
+                match (tls::peer_key(&connection), others) {
+                    (_, Some(desk)) if is_other => quicclav1::serve(&desk, connection, stop).await,
+                    (Some(peer), _) => {
+                        contact::serve(&desk, connection, peer, false, stop).await;
+                    }
+                    (None, _) => connection.close(session::code::VIOLATION, b"no node key"),
+                }
             }
             Ended::Incoming
         });
-    }
-
-    fn answer(&mut self, ask: Ask) {
-        let now = self.desk.handle.clock().now();
-        match ask {
-            Ask::Enter { newcomer, stop, seat } => {
-                let waiting = Waiting { stop, seat, peer: newcomer.peer };
-                let (verdict, passed_over) = self.roster.enter(now, newcomer);
-                if let Some(passed_over) = passed_over {
-                    // Its question is dropped, which is the answer.
-                    self.waiting.remove(&passed_over);
-                }
-                match verdict {
-                    Verdict::Enter => self.seat(newcomer.id, waiting),
-                    Verdict::After(holder) => {
-                        self.waiting.insert(newcomer.id, waiting);
-                        if let Some(stop) = self.stops.get(&holder) {
-                            stop.cancel();
-                        }
-                    }
-                    Verdict::Reject => {}
-                }
-            }
-            Ask::Name { peer, name, may } => {
-                // Whoever has gone needs no answer.
-                let _ = may.send(self.roster.name(&peer, &name));
-            }
-            Ask::Leave { peer, id, partials } => {
-                self.waiting.remove(&id);
-                self.stops.remove(&id);
-                self.put_away(peer, partials);
-                if let Some(next) = self.roster.leave(now, &peer, id)
-                    && let Some(waiting) = self.waiting.remove(&next)
-                {
-                    self.seat(next, waiting);
-                }
-            }
-        }
-        self.connected.send_if_modified(|connected| {
-            let peers = self.roster.peers();
-            let is_new = *connected != peers;
-            *connected = peers;
-            is_new
-        });
-    }
-
-    fn seat(&mut self, id: ConnectionId, waiting: Waiting) {
-        let kept = self.partials.iter().position(|(peer, _)| *peer == waiting.peer);
-        let partials = kept.and_then(|at| self.partials.remove(at)).map(|(_, partials)| partials);
-        self.stops.insert(id, waiting.stop);
-        if let Err(partials) = waiting.seat.send(partials.unwrap_or_default()) {
-            self.put_away(waiting.peer, partials);
-        }
-    }
-
-    fn put_away(&mut self, peer: PublicKey, partials: Partials) {
-        if partials.is_empty() {
-            return;
-        }
-        self.partials.retain(|(known, _)| *known != peer);
-        self.partials.push_back((peer, partials));
-        if self.partials.len() > PARTIAL_PEERS_MAX {
-            self.partials.pop_front();
-        }
     }
 }

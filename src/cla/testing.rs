@@ -63,7 +63,13 @@ impl TestNode {
         let store = Arc::new(Watched::new(quota));
         let clock = Arc::new(Clock::resume(0, Time::ZERO));
         let (handle, mail) = Handle::new(node.clone(), store.clone(), clock);
-        let config = Config { node, key, version: "test".to_owned(), bundles_max: limits::BUNDLES_MAX };
+        let config = Config {
+            node,
+            key,
+            version: "test".to_owned(),
+            bundles_max: limits::BUNDLES_MAX,
+            status_reports: false,
+        };
         let agent = Agent::restore(config, Box::new(Epidemic), [seed; 32], Vec::new(), handle.clock().now());
         let (seen, inputs) = mpsc::unbounded_channel();
         let links = Links::default();
@@ -97,8 +103,19 @@ impl TestNode {
 
     /// Gives a link a command.
     pub(super) async fn command(&self, link: LinkId, command: LinkCommand) {
+        assert!(self.offer(link, command).await, "the link is open");
+    }
+
+    /// Gives a link a command, if it is still there to take it.
+    pub(super) async fn offer(&self, link: LinkId, command: LinkCommand) -> bool {
         let commands = self.links.lock().await[&link].clone();
-        commands.send(command).await.expect("the link is open");
+        commands.send(command).await.is_ok()
+    }
+
+    /// How many commands the link has not taken yet.
+    pub(super) async fn backlog(&self, link: LinkId) -> usize {
+        let commands = self.links.lock().await[&link].clone();
+        commands.max_capacity() - commands.capacity()
     }
 
     /// A bundle to `destination` with its payload in the store.
@@ -110,7 +127,14 @@ impl TestNode {
         let source = self.handle.node_id().endpoint("test", 1);
         let header = Builder::new(source, destination.endpoint("inbox", 2), timestamp, 3_600_000_000_000)
             .header(len(payload));
-        Outgoing { bundle: header.bundle_id(), header, payload: payload_ref, start: 0, offset: 0 }
+        Outgoing {
+            bundle: header.bundle_id(),
+            header,
+            payload: payload_ref,
+            start: 0,
+            offset: 0,
+            sealed: None,
+        }
     }
 
     /// Sends a bundle on a link and waits until the peer has made it durable.
@@ -319,6 +343,10 @@ impl BlockWriter for WatchedWriter {
 
     fn finish(self: Box<Self>, expected: Option<bundle_spec::Cid>) -> Result<BlockRef, StoreError> {
         self.inner.finish(expected)
+    }
+
+    fn finish_early(self: Box<Self>) -> Result<BlockRef, StoreError> {
+        self.inner.finish_early()
     }
 }
 

@@ -1,9 +1,12 @@
 //! What can be typed: the tree of commands. Understands, does nothing.
 
+mod exchange;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::exchange::{Query, Question, Recv, Send, Trigger};
 use super::examples;
 use crate::settings::quantity;
 
@@ -94,6 +97,18 @@ pub(super) enum Command {
         /// A job's id, the beginning of one, or `@last`
         id: String,
     },
+    /// Send a file as a bundle; prints its id
+    #[command(after_long_help = examples::SEND)]
+    Send(Send),
+    /// Receive what waits at an endpoint
+    #[command(after_long_help = examples::RECV)]
+    Recv(Recv),
+    /// Ask for endpoints, peers, bundles and the store
+    #[command(after_long_help = examples::QUERY)]
+    Query(Query),
+    /// Run a command for every bundle that comes
+    #[command(after_long_help = examples::TRIGGER)]
+    Trigger(Trigger),
     /// Add and dial other nodes
     #[command(subcommand, after_long_help = examples::PEER)]
     Peer(Peer),
@@ -157,6 +172,19 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+}
+
+impl Command {
+    /// The node's address, where the command itself names one.
+    pub(super) fn address(&self) -> Option<String> {
+        match self {
+            Self::Send(args) => args.place.address(),
+            Self::Recv(args) => args.place.address(),
+            Self::Query(args) => args.place.address(),
+            Self::Trigger(args) => args.place.address(),
+            _ => None,
+        }
+    }
 }
 
 /// What is submitted.
@@ -254,14 +282,14 @@ pub(super) struct List {
 pub(super) enum Peer {
     /// Dial an address from now on
     Add {
-        /// For example `quic://HOST:PORT`
+        /// `quic://HOST:PORT`, or `tcpclv4`, `mtcp`, `stcp`, `udp`; `?eid=NODE` names who is there
         address: String,
     },
     /// List addresses and the nodes that were met
     List,
     /// No longer dial an address
     Forget {
-        /// As it was added
+        /// Where it leads to: what was said behind `?` does not matter
         address: String,
     },
 }
@@ -320,10 +348,13 @@ pub(super) enum Bundle {
         /// The file; `-` for standard input
         file: PathBuf,
     },
-    /// Check a bundle against RFC 9171, and the signature of a result
+    /// Check a bundle against RFC 9171, its security operations, and the signature of a result
     Validate {
         /// The file; `-` for standard input
         file: PathBuf,
+        /// Keys to check security operations (BPSec) with: a JWK set
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
     },
     /// Make a bundle of a payload
     Create {

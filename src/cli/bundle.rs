@@ -5,17 +5,24 @@ use std::{path::Path, str::FromStr, time::Duration};
 use bundle_spec::{
     Builder, Bundle as Wire, Cid, CreationTimestamp, DtnTime, Eid, Lax,
     adu::{Adu, Outcome},
+    security::{
+        self, Algorithm, Decision, Finding, Key, KeySet, Operation, Reception, Role, SecurityError, Service,
+    },
     validate::{self, Severity},
 };
 use serde_json::{Value, json};
 
 use super::{Context, Exit, Failure, args::Bundle, fetch, submit};
-use crate::{limits, node::clock::Clock, time::Time};
+use crate::{
+    limits,
+    node::{clock::Clock, security::read_keys},
+    time::Time,
+};
 
 pub(super) fn bundle(context: &Context, command: Bundle) -> Result<Exit, Failure> {
     match command {
         Bundle::Inspect { file } => inspect(context, &file),
-        Bundle::Validate { file } => validate(context, &file),
+        Bundle::Validate { file, keys } => validate(context, &file, keys.as_deref()),
         Bundle::Create { file, source, destination, lifetime, output } => {
             let bytes = create(&submit::input(&file)?, &source, &destination, lifetime)?;
             match &output {
@@ -67,6 +74,10 @@ fn described(bundle: &Wire) -> Value {
             })
         })
         .collect();
+    let security: Vec<String> = match security::operations(header) {
+        Ok(operations) => operations.iter().map(operation).collect(),
+        Err(error) => vec![error.to_string()],
+    };
     let fragment = primary.fragment().map(|origin| format!("{origin:?}"));
     json!({
         "id": header.bundle_id().to_string(),
@@ -83,10 +94,27 @@ fn described(bundle: &Wire) -> Value {
         "age_ms": header.age_ms(),
         "hops": header.hop_count().map(|hops| format!("{} of {}", hops.count, hops.limit)),
         "blocks": blocks,
+        "security": security,
         "payload_len": bundle.payload.len(),
         "payload_cid": Cid::raw(&bundle.payload).to_string(),
         "payload": payload(&bundle.payload),
     })
+}
+
+/// A security operation in words.
+fn operation(operation: &Operation) -> String {
+    let target = match operation.target {
+        0 => "the primary block".to_owned(),
+        1 => "the payload".to_owned(),
+        number => format!("block {number}"),
+    };
+    let context = match (operation.service, operation.context) {
+        (Service::Integrity, security::BIB_HMAC_SHA2) => "BIB-HMAC-SHA2".to_owned(),
+        (Service::Confidentiality, security::BCB_AES_GCM) => "BCB-AES-GCM".to_owned(),
+        (_, other) => format!("unknown context {other}"),
+    };
+    let Operation { service, block, source, .. } = operation;
+    format!("{service} of {target} by {source} ({context}, block {block})")
 }
 
 /// What the payload is, if it is one of our own units.
@@ -118,7 +146,7 @@ fn payload(bytes: &[u8]) -> Value {
     }
 }
 
-fn validate(context: &Context, file: &Path) -> Result<Exit, Failure> {
+fn validate(context: &Context, file: &Path, keys: Option<&Path>) -> Result<Exit, Failure> {
     let bytes = submit::input(file)?;
     let verdict = validate::validate(&bytes, &Lax::strict());
     for finding in &verdict.findings {
@@ -150,7 +178,8 @@ fn validate(context: &Context, file: &Path) -> Result<Exit, Failure> {
     }
     // What only a named switch decides about has been said; it is no breach.
     let bundle = Wire::parse(bytes.into(), &Lax::all()).map_err(|error| malformed(file, error))?;
-    if let Ok(Adu::Result(result)) = Adu::decode(&bundle.payload) {
+    let payload = check_security(context, file, &bundle, keys)?;
+    if let Ok(Adu::Result(result)) = Adu::decode(&payload) {
         let executor = &result.statement.executor;
         result.verify().map_err(|error| {
             Failure::new(Exit::Failed, format!("the result in `{}` is not by {executor}", file.display()))
@@ -161,6 +190,60 @@ fn validate(context: &Context, file: &Path) -> Result<Exit, Failure> {
     context.printer.data(&format!("{} is a bundle as RFC 9171 wants it", bundle.header.bundle_id()))?;
     context.printer.line("result", json!({ "ok": true, "id": bundle.header.bundle_id().to_string() }))?;
     Ok(Exit::Done)
+}
+
+/// Checks every security operation for which there is a key, and says what became of each. The payload, in
+/// plain if a key opens it.
+fn check_security(
+    context: &Context,
+    file: &Path,
+    bundle: &Wire,
+    keys: Option<&Path>,
+) -> Result<Vec<u8>, Failure> {
+    let keys = keys.map(read_keys).transpose().map_err(|error| {
+        let hint = "a key file is a JWK set: `{\"keys\": [{\"kty\": \"oct\", \"kid\": .., \"alg\": .., \
+                    \"k\": ..}]}`";
+        Failure::new(Exit::Configuration, "the keys cannot be used").cause(error).hint(hint)
+    })?;
+    let keys = keys.unwrap_or_default();
+    let broken = |error: SecurityError| {
+        let reason = error.reason();
+        Failure::new(Exit::Failed, format!("the security of `{}` does not hold", file.display()))
+            .cause(error)
+            .hint(format!("a node refuses it: {reason} (RFC 9172)"))
+    };
+    let decide = |operation: &Operation| Decision { role: role(&keys, operation), key: None };
+    let mut reception = Reception::new(&bundle.header, &keys, decide, &[]).map_err(broken)?;
+    reception.update(&bundle.payload);
+    let cleared = reception.finish().map_err(broken)?;
+    for finding in &cleared.findings {
+        let (of, outcome) = match finding {
+            Finding::Verified(of) | Finding::Accepted(of) => (of, "holds"),
+            Finding::Passed(of) | Finding::NoKey(of) => (of, "is not checked: there is no key for it"),
+            Finding::Unknown(of) => (of, "is not checked: its context is not known"),
+            Finding::Hidden(of) => (of, "is not checked: its target is encrypted"),
+            Finding::Discarded(of) => (of, "does not hold: a node removes its target"),
+            Finding::Missing { .. } => continue,
+        };
+        let words = operation(of);
+        context.printer.data(&format!("{words} {outcome}"))?;
+        context.printer.line("security", json!({ "operation": words, "outcome": outcome }))?;
+    }
+    let mut payload = bundle.payload.to_vec();
+    if let Some(mut stream) = cleared.payload {
+        payload.truncate(usize::try_from(cleared.header.payload_len()).unwrap_or(usize::MAX));
+        stream.apply(0, &mut payload);
+    }
+    Ok(payload)
+}
+
+/// What is encrypted is opened if there are keys for that, so that what it hides can be checked, too.
+fn role(keys: &KeySet, operation: &Operation) -> Role {
+    let opens = |key: &Key| !matches!(key.algorithm(), Algorithm::Hmac(_));
+    match operation.service {
+        Service::Confidentiality if keys.keys().iter().any(opens) => Role::Accept,
+        Service::Confidentiality | Service::Integrity => Role::Verify,
+    }
 }
 
 fn create(

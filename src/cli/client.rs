@@ -125,15 +125,40 @@ impl Client {
         media: &str,
         body: Body,
     ) -> Result<Reply, Failure> {
-        let request = request(method, path, media, body);
+        self.converse(request(method, path, media, body), whole).await
+    }
+
+    /// Posts a body and reads the whole answer, whatever its status. A length that is known is announced.
+    pub(super) async fn upload(&self, path: &str, body: Body, len: Option<u64>) -> Result<Reply, Failure> {
+        let mut request = request(Method::POST, path, "application/octet-stream", body);
+        if let Some(len) = len {
+            request.headers_mut().insert(header::CONTENT_LENGTH, len.into());
+        }
+        self.converse(request, whole).await
+    }
+
+    /// Reads a body piece by piece.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        mut each: impl AsyncFnMut(Bytes) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let empty = Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync();
         let read = async |response: Response<Incoming>| {
-            let status = response.status().as_u16();
-            let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let media = media.unwrap_or("").to_owned();
-            let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-            Ok(Reply { status, media, body })
+            if response.status() != 200 {
+                return Err(whole(response).await?.checked().err().unwrap_or_else(|| {
+                    Failure::new(Exit::Failed, "the node answered something else than was asked for")
+                }));
+            }
+            let mut body = response.into_body();
+            while let Some(frame) = body.frame().await {
+                if let Ok(piece) = frame.map_err(|error| broken(&error))?.into_data() {
+                    each(piece).await?;
+                }
+            }
+            Ok(())
         };
-        self.converse(request, read).await
+        self.converse(request(Method::GET, path, "", empty), read).await
     }
 
     /// Reads a stream of server-sent events; `each` gets the data of every one and says whether to go on.
@@ -204,6 +229,15 @@ impl Client {
     }
 }
 
+/// The whole of an answer.
+async fn whole(response: Response<Incoming>) -> Result<Reply, Failure> {
+    let status = response.status().as_u16();
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = media.unwrap_or("").to_owned();
+    let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+    Ok(Reply { status, media, body })
+}
+
 /// One request over a fresh connection. The connection is driven along with whoever reads the answer.
 async fn over<T>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -236,6 +270,10 @@ fn decoded<T: DeserializeOwned>(reply: &Reply) -> Result<T, Failure> {
 }
 
 fn broken(error: &hyper::Error) -> Failure {
+    if error.is_user() {
+        let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        return Failure::new(Exit::Failed, "the input broke off before its end").cause(cause);
+    }
     Failure::new(Exit::NoNode, "the node went away").cause(error).hint("pannier run")
 }
 

@@ -1,17 +1,23 @@
 //! `pannier doctor`: one line a check. Half of them need no node; the rest is asked of the one that runs.
 
 use std::{
-    fs,
+    fs, io,
+    net::{SocketAddr, TcpListener, UdpSocket},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
+use bundle_spec::security::Policy;
 use serde_json::json;
 
 use super::{Context, Exit, Failure};
 use crate::{
     gateway::node_ops::{Check, Verdict},
-    node::{clock::Clock, identity},
+    node::{
+        clock::Clock,
+        identity,
+        security::{KeyFileError, load_keys},
+    },
     settings::{Loaded, Settings, quantity::show_size},
     store::{LogStore, Options, Store, StoreError},
     time::Time,
@@ -44,6 +50,7 @@ pub(super) async fn doctor(context: &Context, quick: bool) -> Result<Exit, Failu
         Err(failure) if matches!(failure.exit, Exit::NoNode | Exit::NotInitialised) => {
             checks.push(check("node", Verdict::Warn, failure.what, &failure.hint));
             if let Some(settings) = &settings {
+                checks.extend(links(settings));
                 checks.push(store(settings, quick));
             }
         }
@@ -89,6 +96,7 @@ fn offline(settings: &Settings, checks: &mut Vec<Check>) {
     checks.push(folder("data", &settings.paths.data));
     checks.push(folder("state", &settings.paths.state));
     checks.push(space(settings));
+    checks.extend(settings.security.keys.as_deref().map(|path| keys(path, &settings.security.rules)));
     for engine in &settings.inference.engines {
         checks.push(worker_check(engine));
     }
@@ -104,6 +112,20 @@ fn key(path: &Path) -> Check {
             check("identity", Verdict::Fail, error.to_string(), &format!("chmod 600 {}", path.display()))
         }
         Err(error) => check("identity", Verdict::Fail, error.to_string(), "restore the key from a copy"),
+    }
+}
+
+/// The keys of bundle security.
+fn keys(path: &Path, rules: &Policy) -> Check {
+    match load_keys(path, rules) {
+        Ok(keys) => {
+            let (count, rules) = (keys.keys().len(), rules.rules().len());
+            check("keys", Verdict::Ok, format!("{count} keys for {rules} rules in {}", described(path)), "")
+        }
+        Err(error @ KeyFileError::Loose { .. }) => {
+            check("keys", Verdict::Fail, error.to_string(), &format!("chmod 600 {}", path.display()))
+        }
+        Err(error) => check("keys", Verdict::Fail, error.to_string(), "edit the file, or `security.rules`"),
     }
 }
 
@@ -154,6 +176,42 @@ fn space(settings: &Settings) -> Check {
         return check("space", Verdict::Fail, detail, "free space on the disk, or lower `store.keep-free`");
     }
     check("space", Verdict::Ok, detail, "")
+}
+
+/// Whether each convergence layer of a node that does not run could listen.
+fn links(settings: &Settings) -> Vec<Check> {
+    let udp = |address| UdpSocket::bind(address).map(drop);
+    let tcp = |address| TcpListener::bind(address).map(drop);
+    let mut checks = Vec::new();
+    let quic_hint = if settings.quic.listen_is_default { None } else { Some("cla.quic.listen") };
+    checks.extend(settings.quic.listen.map(|address| link("quic", address, udp(address), quic_hint)));
+    let streams = [
+        ("tcpclv4", settings.tcpclv4.listen, "cla.tcpclv4.listen"),
+        ("mtcp", settings.mtcp.listen, "cla.mtcp.listen"),
+        ("stcp", settings.stcp.listen, "cla.stcp.listen"),
+    ];
+    for (name, address, key) in streams {
+        checks.extend(address.map(|address| link(name, address, tcp(address), Some(key))));
+    }
+    checks.extend(
+        settings.udp.listen.map(|address| link("udp", address, udp(address), Some("cla.udp.listen"))),
+    );
+    checks
+}
+
+/// `key` is what is to be changed if the address cannot be had; without, a free port is taken.
+fn link(name: &str, address: SocketAddr, bound: io::Result<()>, key: Option<&str>) -> Check {
+    let name = format!("link {name}");
+    match (bound, key) {
+        (Ok(()), _) => check(&name, Verdict::Ok, format!("{address} is free"), ""),
+        (Err(error), None) if error.kind() == io::ErrorKind::AddrInUse => {
+            check(&name, Verdict::Warn, format!("{address} is taken: another port will be used"), "")
+        }
+        (Err(error), key) => {
+            let hint = format!("set `{}` to another address or to `off`", key.unwrap_or("cla.quic.listen"));
+            check(&name, Verdict::Fail, format!("{address} cannot be listened on: {error}"), &hint)
+        }
+    }
 }
 
 /// The store of a node that does not run: it opens, and what is in it is what was written.

@@ -18,6 +18,18 @@ pub(super) const WATCH: &str = "Examples:
 pub(super) const CANCEL: &str = "Examples:
   pannier cancel @last
   pannier cancel bafyr4ihx2";
+pub(super) const SEND: &str = "Examples:
+  pannier send -r dtn://clinic/incoming report.pdf
+  date | pannier send -r ipn:9.42 -l 2h --report delivered -";
+pub(super) const RECV: &str = "Examples:
+  pannier recv -e incoming -o report.pdf
+  pannier recv -e dtn://region/~news --wait=5m";
+pub(super) const QUERY: &str = "Examples:
+  pannier query eids
+  pannier query bundles -a dtn://clinic/";
+pub(super) const TRIGGER: &str = "Examples:
+  pannier trigger -e incoming -c ./print.sh
+  pannier trigger -e incoming --once -c ./print.sh";
 pub(super) const PEER: &str = "Examples:
   pannier peer add quic://192.168.1.7:4558
   pannier peer list";
@@ -43,7 +55,7 @@ pub(super) const SELFTEST: &str = "Examples:
   pannier selftest
   pannier selftest --json --wait 30s";
 pub(super) const BUNDLE: &str = "Examples:
-  pannier bundle validate received.bundle
+  pannier bundle validate received.bundle --keys keys.json
   pannier bundle create --source dtn://a/x --destination dtn://b/y -o b x.txt";
 pub(super) const COMPLETIONS: &str = "Examples:
   pannier completions bash > pannier.bash

@@ -9,7 +9,7 @@ pub enum Exit {
     Failed,
     /// The command line makes no sense.
     Usage,
-    /// Accepted, but the answer is not here yet. No error for scripts.
+    /// Accepted, but the answer is not here yet; nothing waits at an endpoint. No error for scripts.
     NotYet,
     /// Expired, refused, cancelled or answered with a failure.
     Over,
@@ -35,7 +35,7 @@ impl Exit {
         (Self::Done, "done"),
         (Self::Failed, "failed"),
         (Self::Usage, "the command line makes no sense"),
-        (Self::NotYet, "accepted, but the answer is not here yet"),
+        (Self::NotYet, "not here yet: the answer, or a bundle at an endpoint"),
         (Self::Over, "expired, refused, cancelled or answered with a failure"),
         (Self::NotFound, "not found"),
         (Self::NoNode, "no node is running"),
@@ -91,7 +91,7 @@ pub fn of_problem(code: &str) -> Exit {
     match code {
         "not_found" => Exit::NotFound,
         "ambiguous_id" => Exit::Usage,
-        "job_queued" => Exit::NotYet,
+        "job_queued" | "claimed" => Exit::NotYet,
         "job_failed" | "expired" | "cancelled" | "over" | "gone" | "store_full" | "limit_reached" => {
             Exit::Over
         }

@@ -60,6 +60,10 @@ fn stopped(error: NodeError) -> Failure {
         NodeError::Store(StoreError::Full { .. }) => (Exit::Store, "free space on the disk"),
         NodeError::Store(_) => (Exit::Store, "pannier doctor"),
         NodeError::Identity(_) | NodeError::Eid(_) => (Exit::Configuration, "pannier doctor"),
+        NodeError::Keys(_) => (
+            Exit::Configuration,
+            "a JWK set that only the node reads, with every key that `security.rules` names",
+        ),
         NodeError::Listen(_) => (Exit::Failed, "another node runs here, or choose another `gateway.listen`"),
         NodeError::Peers(_) | NodeError::Io { .. } => (Exit::Failed, "pannier doctor"),
     };

@@ -54,8 +54,7 @@ impl Gateway {
             read.push(match output {
                 Output::Inline { media, data } => (media.clone(), data.clone()),
                 Output::Link { media, block } => {
-                    let bytes =
-                        self.handle.read_block(*block.cid.digest(), limits::PAYLOAD_BYTES_MAX).await?;
+                    let bytes = self.handle.read_block(*block.cid.digest(), limits::INPUT_BYTES_MAX).await?;
                     let under_way = || {
                         Problem::new(Code::JobQueued, "the answer is here, its output is still under way")
                             .job(result.statement.job)

@@ -8,7 +8,10 @@ use axum::{
     http::HeaderMap,
     response::sse::{Event as Frame, KeepAlive, Sse},
 };
-use bundle_spec::{BundleId, Cid, DtnTime, NodeId};
+use bundle_spec::{
+    BundleId, Cid, DtnTime, NodeId,
+    report::{Assertion, StatusReport},
+};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
@@ -17,7 +20,7 @@ use super::{Shared, views};
 use crate::node::mailbox::{CloseReason, Event, EventKind};
 
 /// How often a silent stream shows that it lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /api/events`.
 pub(super) async fn stream(
@@ -63,6 +66,7 @@ fn described(kind: &EventKind) -> (&'static str, Value) {
         EventKind::Deleted { bundle, why } => {
             ("deleted", json!({ "bundle": bundle.to_string(), "detail": why }))
         }
+        EventKind::Reported { by, report } => ("reported", reported(by.as_ref(), report)),
         EventKind::Job { job, step } => {
             let (step, node, detail) = views::step(step);
             ("job", json!({ "job": job.to_string(), "step": step, "node": node, "detail": detail }))
@@ -71,6 +75,25 @@ fn described(kind: &EventKind) -> (&'static str, Value) {
             ("model", json!({ "name": name, "manifest": manifest.to_string(), "held": held }))
         }
     }
+}
+
+/// What another node says became of a bundle.
+fn reported(by: Option<&NodeId>, report: &StatusReport) -> Value {
+    let said = |assertion: Assertion| match assertion {
+        Assertion::No => Value::Null,
+        Assertion::Yes => true.into(),
+        Assertion::At(time) => time.to_string().into(),
+    };
+    json!({
+        "bundle": report.bundle.to_string(),
+        "node": by.map(ToString::to_string),
+        "received": said(report.received),
+        "forwarded": said(report.forwarded),
+        "delivered": said(report.delivered),
+        "deleted": said(report.deleted),
+        "reason": report.reason.code(),
+        "detail": report.reason.to_string(),
+    })
 }
 
 /// A bundle that came from a peer or went to one.

@@ -1,21 +1,16 @@
 //! `/api/models`: what is held, what is known to be somewhere, add and drop.
 
-use std::{io, path::PathBuf};
-
 use axum::{Json, body::Body, extract::State, http::StatusCode};
-use http_body_util::BodyExt;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
 
 use super::{
-    Gateway, Shared,
+    Shared,
     extract::{Path, Query},
+    incoming::{self, Incoming},
     problem::{Code, Problem},
     views,
     wire::ModelWire,
 };
-use crate::node::mailbox::StoreError;
-
 /// Longest name of a model in bytes.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -55,8 +50,7 @@ pub(super) async fn add(
     let (name, file) = match received {
         Ok(received) => received,
         Err(problem) => {
-            // Whoever still sends does not listen: heard to the end, so that the reason arrives.
-            while let Some(Ok(_)) = request.frame().await {}
+            incoming::hear_out(&mut request).await;
             return Err(problem);
         }
     };
@@ -95,47 +89,4 @@ pub(super) async fn drop_model(
 
 fn unknown(name: &str) -> Problem {
     Problem::new(Code::NotFound, format!("no model `{name}` is known here")).hint("pannier model list")
-}
-
-/// A file on its way in. Removed when it is dropped: by then it is in the store, or it is of no use.
-struct Incoming {
-    path: PathBuf,
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-impl Incoming {
-    /// Writes the body into a new file, as long as the store has room for as much again.
-    async fn receive(gateway: &Gateway, request: &mut Body) -> Result<Self, Problem> {
-        let (folder, store) = (&gateway.options.incoming, gateway.handle.store());
-        let mut taken = 0;
-        let disk = |error: io::Error| Problem::from(disk_error(error));
-        tokio::fs::create_dir_all(folder).await.map_err(disk)?;
-        let incoming = Self { path: folder.join(format!("{:032x}", rand::random::<u128>())) };
-        let mut file = tokio::fs::File::create_new(&incoming.path).await.map_err(disk)?;
-        while let Some(frame) = request.frame().await {
-            let frame = frame.map_err(|_| Problem::bad("the file broke off; send it again"))?;
-            if let Some(bytes) = frame.data_ref() {
-                taken += u64::try_from(bytes.len()).expect("a length fits 64 bits");
-                let free = store.usage().free;
-                if taken > free {
-                    return Err(StoreError::Full { free, needed: taken }.into());
-                }
-                file.write_all(bytes).await.map_err(disk)?;
-            }
-        }
-        file.flush().await.map_err(disk)?;
-        Ok(incoming)
-    }
-}
-
-fn disk_error(error: io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { free: 0, needed: 1 },
-        _ => StoreError::Io(error),
-    }
 }

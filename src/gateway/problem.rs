@@ -39,6 +39,8 @@ pub enum Code {
     Expired,
     /// The job was taken back.
     Cancelled,
+    /// Another reader has the bundle at this moment.
+    Claimed,
     /// The job is over, so that nothing can be done with it.
     Over,
     /// The answer was delivered and is no longer kept here.
@@ -69,6 +71,7 @@ impl Code {
             Self::JobFailed => "job_failed",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Claimed => "claimed",
             Self::Over => "over",
             Self::Gone => "gone",
             Self::Unavailable => "unavailable",
@@ -84,7 +87,7 @@ impl Code {
             Self::BadRequest | Self::UnsupportedParameter => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::AmbiguousId | Self::Over => StatusCode::CONFLICT,
+            Self::AmbiguousId | Self::Claimed | Self::Over => StatusCode::CONFLICT,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::StoreFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -107,6 +110,7 @@ impl Code {
             | Self::AmbiguousId
             | Self::Forbidden
             | Self::TooLarge
+            | Self::Claimed
             | Self::Over => "invalid_request_error",
             Self::LimitReached => "rate_limit_error",
             Self::JobQueued => "queued",
@@ -251,6 +255,7 @@ impl From<SubmitError> for Problem {
             SubmitError::StoreFull => Self::new(Code::StoreFull, detail).hint(ROOM),
             SubmitError::Limit(_) => Self::new(Code::LimitReached, detail),
             SubmitError::NotFound => Self::new(Code::NotFound, detail),
+            SubmitError::Claimed => Self::new(Code::Claimed, detail),
             SubmitError::Over => Self::new(Code::Over, detail),
             SubmitError::Malformed(_) | SubmitError::Lifetime => Self::bad(detail),
         }

@@ -1,5 +1,7 @@
 //! The gateway as programs meet it: requests in, answers out, before a real agent.
 
+mod exchange;
+
 use std::{path::PathBuf, time::Duration};
 
 use axum::{
@@ -86,6 +88,7 @@ impl NodeOps for Pretended {
 /// A gateway before a node of its own.
 struct Desk {
     router: Router,
+    handle: Handle,
     folder: tempfile::TempDir,
     stop: CancellationToken,
 }
@@ -118,9 +121,13 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { wait: Duration::from_secs(30), incoming: folder.path().join("incoming") };
         let stop = CancellationToken::new();
-        let gateway =
-            Gateway { handle, node: Arc::new(Pretended { ready: true }), options, stop: stop.clone() };
-        Self { router: router(Arc::new(gateway)), folder, stop }
+        let gateway = Gateway {
+            handle: handle.clone(),
+            node: Arc::new(Pretended { ready: true }),
+            options,
+            stop: stop.clone(),
+        };
+        Self { router: router(Arc::new(gateway)), handle, folder, stop }
     }
 
     async fn ask(&self, request: Request<Body>) -> Got {

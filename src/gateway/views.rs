@@ -1,14 +1,15 @@
 //! From the agent's views to what our own paths say. Computes, asks nobody.
 
 use bundle_spec::{
-    Cid, DtnTime, NodeId,
+    BundleFlags, Cid, DtnTime, Header, NodeId,
     adu::{Failure, JobResult, Outcome, Output, Statement},
     manifest::Manifest,
 };
 
 use super::{
     wire::{
-        BundleWire, ExecutorWire, JobWire, LinkWire, ModelWire, Moment, OutputWire, ResultWire, StepWire,
+        BundleWire, ExecutorWire, HeaderWire, JobWire, LinkWire, ModelWire, Moment, OutputWire, ResultWire,
+        StepWire,
     },
     work,
 };
@@ -21,6 +22,14 @@ use crate::{
 
 /// How many characters of an id people get to see.
 const SHORT_CHARACTERS: usize = 16;
+
+/// What may be reported of a bundle, in a word.
+pub(super) const REPORTS: [(BundleFlags, &str); 4] = [
+    (BundleFlags::REPORT_RECEPTION, "received"),
+    (BundleFlags::REPORT_FORWARDING, "forwarded"),
+    (BundleFlags::REPORT_DELIVERY, "delivered"),
+    (BundleFlags::REPORT_DELETION, "deleted"),
+];
 
 /// The time at which something is written down.
 pub(super) struct Writing {
@@ -81,6 +90,7 @@ impl Writing {
     pub(super) fn bundle(&self, view: &BundleView) -> BundleWire {
         BundleWire {
             id: view.id.to_string(),
+            source: view.id.source.to_string(),
             destination: view.destination.to_string(),
             payload: view.payload.cid.to_string(),
             len: view.payload.len,
@@ -88,7 +98,13 @@ impl Writing {
             expires_in_seconds: self.end(view.expires).0,
             job: view.job.map(|job| job.to_string()),
             retention: retention(&view.retention).to_owned(),
+            header: None,
         }
+    }
+
+    /// A bundle and what its header says.
+    pub(super) fn bundle_with(&self, view: &BundleView, header: &Header) -> BundleWire {
+        BundleWire { header: Some(self::header(header)), ..self.bundle(view) }
     }
 
     /// A contact.
@@ -136,8 +152,27 @@ pub(super) fn step(step: &Step) -> (&'static str, Option<String>, String) {
         Step::Started { engine } => ("started", None, engine.clone()),
         Step::Answered { by } => ("answered", Some(by.to_string()), String::new()),
         Step::Failed { by, why } => ("failed", Some(by.to_string()), why.clone()),
+        Step::Reported { by, what } => ("reported", by.as_ref().map(ToString::to_string), what.clone()),
         Step::Expired => ("expired", None, String::new()),
         Step::Cancelled => ("cancelled", None, String::new()),
+    }
+}
+
+fn header(header: &Header) -> HeaderWire {
+    let primary = header.primary();
+    let (made, flags) = (primary.timestamp().time, primary.flags());
+    let reports = REPORTS.iter().filter(|(flag, _)| flags.contains(*flag));
+    let hops = header.hop_count();
+    HeaderWire {
+        created: (!made.is_unknown()).then(|| rfc3339(made)),
+        report_to: primary.report_to().to_string(),
+        lifetime_ms: primary.lifetime_ms(),
+        flags: flags.0,
+        reports: reports.map(|(_, word)| (*word).to_owned()).collect(),
+        may_fragment: flags.may_fragment(),
+        administrative: flags.is_administrative(),
+        hop_limit: hops.map(|hops| hops.limit),
+        hop_count: hops.map(|hops| hops.count),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Longest time that one request waits.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// What every id of a job begins with: version, codec and hash.
 const COMMON_PREFIX: &str = "bafyr4i";
 

@@ -237,6 +237,8 @@ pub struct SpoolWire {
 pub struct BundleWire {
     /// Which.
     pub id: String,
+    /// Where from.
+    pub source: String,
     /// Where to.
     pub destination: String,
     /// The CID of its payload.
@@ -251,6 +253,76 @@ pub struct BundleWire {
     pub job: Option<String>,
     /// Why it is kept.
     pub retention: String,
+    /// What its header says, where one bundle was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<HeaderWire>,
+}
+
+/// What the header of a bundle says (RFC 9171 §4.3, §4.4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeaderWire {
+    /// When it was made, in RFC 3339; absent if its maker had no clock.
+    pub created: Option<String>,
+    /// Where reports go.
+    pub report_to: String,
+    /// Its lifetime in milliseconds.
+    pub lifetime_ms: u64,
+    /// Its processing control flags as a number.
+    pub flags: u64,
+    /// Which reports it asks for.
+    pub reports: Vec<String>,
+    /// Whether it may be fragmented.
+    pub may_fragment: bool,
+    /// Whether the payload is an administrative record.
+    pub administrative: bool,
+    /// How many hops it may take, if it says so.
+    pub hop_limit: Option<u8>,
+    /// How many it has taken.
+    pub hop_count: Option<u64>,
+}
+
+/// What came of sending a bundle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SentWire {
+    /// Its id; absent if it was only looked at whether it would be accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Where from.
+    pub source: String,
+    /// Where to.
+    pub destination: String,
+    /// Bytes of its payload.
+    pub len: u64,
+    /// The CID of its payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// How long it is worth carrying.
+    pub lifetime_seconds: u64,
+}
+
+/// An endpoint at which bundles are delivered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EndpointWire {
+    /// Which.
+    pub endpoint: String,
+    /// Whether it is an endpoint of this node alone.
+    pub singleton: bool,
+    /// Whether an application is registered in it.
+    pub registered: bool,
+    /// How many bundles wait there.
+    pub waiting: usize,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+/// A bundle that waits for a reader.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitingWire {
+    /// Which.
+    #[serde(flatten)]
+    pub bundle: BundleWire,
+    /// Whether another reader has it at this moment.
+    pub claimed: bool,
 }
 
 /// A contact.

@@ -170,7 +170,7 @@ fn extension(kind: AssetKind) -> &'static str {
 
 fn get(store: &dyn Store, block: &BlockRef) -> Result<Vec<u8>, AssetError> {
     let reader = store.open(block.cid.digest())?.ok_or(AssetError::Missing(block.cid))?;
-    if reader.len() != block.len || block.len > limits::PAYLOAD_BYTES_MAX {
+    if reader.len() != block.len || block.len > limits::INPUT_BYTES_MAX {
         return Err(AssetError::Missing(block.cid));
     }
     let mut bytes = vec![0; usize::try_from(block.len).expect("the limit fits memory")];

@@ -14,8 +14,10 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     NodeError,
-    mailbox::{Answer, Handle, LinkCommand},
+    assembly::Assembler,
+    mailbox::{Answer, Handle, LinkCommand, Outgoing},
     metrics::Metrics,
+    security::{Departing, Guard},
     tasks::Tasks,
 };
 use crate::{
@@ -30,6 +32,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Executor {
     handle: Handle,
     tasks: Tasks,
+    assembler: Assembler,
     metrics: Arc<Metrics>,
     /// Records of the batch.
     records: Vec<Record>,
@@ -43,6 +46,8 @@ pub(super) struct Executor {
     next_call: u64,
     /// Blocks that nobody needs any more, for the keeper of the store.
     released: mpsc::UnboundedSender<Digest>,
+    /// Which bundles are secured before they leave, and who does that.
+    securing: Option<(Guard, mpsc::UnboundedSender<Departing>)>,
 }
 
 impl Executor {
@@ -55,6 +60,7 @@ impl Executor {
         released: mpsc::UnboundedSender<Digest>,
     ) -> Self {
         Self {
+            assembler: Assembler::new(handle.clone()),
             handle,
             tasks,
             metrics,
@@ -64,7 +70,14 @@ impl Executor {
             links: BTreeMap::new(),
             next_call: 1,
             released,
+            securing: None,
         }
+    }
+
+    /// This executor, with bundles that `guard` secures sent to `departing` first; at most as many wait there
+    /// as are under way.
+    pub(super) fn securing(self, guard: Guard, departing: mpsc::UnboundedSender<Departing>) -> Self {
+        Self { securing: Some((guard, departing)), ..self }
     }
 
     /// Names a command whose caller waits.
@@ -148,13 +161,17 @@ impl Executor {
             Output::Refuse { link, bundle, reason } => {
                 self.command(link, LinkCommand::Refuse(bundle, reason))
             }
-            Output::Transmit { link, outgoing } => self.command(link, LinkCommand::Transmit(outgoing)),
+            Output::Transmit { link, outgoing } => self.transmit(link, outgoing),
             Output::Abort { link, bundle } => self.command(link, LinkCommand::Abort(bundle)),
             Output::Announce { link, adu } => self.command(link, LinkCommand::Announce(adu)),
             Output::Close { link } => self.command(link, LinkCommand::Close),
             Output::Deliver { endpoint, bundle, payload } => {
                 debug!(%endpoint, %bundle, len = payload.len, "delivered");
             }
+            Output::Assemble { bundle, header, len, parts } => {
+                self.assembler.start(bundle, header, len, parts);
+            }
+            Output::Block { bytes } => self.assembler.write(bytes),
             Output::Run(task) => self.tasks.start(task),
             Output::Stop { task } => self.tasks.stop(&task),
             Output::Dial { peer } => debug!(%peer, "no way to this peer is known"),
@@ -167,6 +184,19 @@ impl Executor {
                 self.handle.tell(event);
             }
         }
+    }
+
+    /// A bundle that is to be secured goes another way round; whatever is said about it meanwhile finds no
+    /// transfer to say it to.
+    fn transmit(&mut self, link: LinkId, outgoing: Outgoing) {
+        if let (Some((guard, departing)), Some(commands)) = (&self.securing, self.links.get(&link))
+            && guard.secures(self.handle.node_id(), &outgoing.header)
+        {
+            // Who secures ends after the loop.
+            let _ = departing.send(Departing { link, commands: commands.clone(), outgoing });
+            return;
+        }
+        self.command(link, LinkCommand::Transmit(outgoing));
     }
 
     /// A link that is gone or does not keep up loses its channel, and with it the contact.

@@ -3,6 +3,8 @@
 //! All channels are bounded. Whoever sends into the loop waits while it is busy; the loop never waits for a
 //! link: a link that does not take its commands is cut off.
 
+mod endpoints;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -12,11 +14,12 @@ use bundle_spec::{BlockRef, BundleId, Cid, Digest, Header, NodeId};
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::security::{Arrived, Guard};
 use crate::agent::{Agent, CallId, Input};
 pub use crate::agent::{
-    Answer, BundleView, CloseReason, Event, EventKind, JobState, JobView, JourneyEntry, LinkClass, LinkId,
-    LinkView, ModelView, NewBundle, NewJob, Outgoing, PeerView, Refusal, Retention, StatusView, Step,
-    Submission, SubmitError,
+    Answer, BundleView, CloseReason, EndpointView, Event, EventKind, JobState, JobView, JourneyEntry,
+    LinkClass, LinkId, LinkView, ModelView, NewBundle, NewJob, Outgoing, PeerView, Refusal, Retention,
+    StatusView, Step, Submission, SubmitError, Terms, WaitingView,
 };
 pub use crate::inference::Piece;
 pub use crate::node::clock::Clock;
@@ -99,6 +102,7 @@ pub struct Handle {
     store: Arc<dyn Store>,
     clock: Arc<Clock>,
     node: NodeId,
+    guard: Guard,
 }
 
 impl Handle {
@@ -117,8 +121,14 @@ impl Handle {
             store,
             clock,
             node,
+            guard: Guard::none(),
         };
         (handle, mailbox)
+    }
+
+    /// This handle, with every bundle that arrives through it checked by `guard`.
+    pub(in crate::node) fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
     }
 
     /// This node.
@@ -277,6 +287,14 @@ impl Handle {
         self.ask(move |agent, now| agent.admit(now, link, &header)).await
     }
 
+    /// Checks the security operations of a bundle that is here as a whole.
+    ///
+    /// # Errors
+    /// It must not be gone on with.
+    pub(in crate::node) async fn vouch(&self, arrived: Arrived) -> Result<Arrived, Refusal> {
+        self.guard.check(self, arrived).await
+    }
+
     /// Events from this moment on.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
@@ -391,7 +409,7 @@ impl LinkReporter {
     }
 
     /// A bundle has arrived whole; `adu` is its payload where that is at most
-    /// `limits::CONTROL_ADU_BYTES_MAX`.
+    /// `limits::CONTROL_ADU_BYTES_MAX`. The agent hears of it once its security operations were checked.
     ///
     /// # Errors
     /// The node has stopped.
@@ -401,7 +419,19 @@ impl LinkReporter {
         payload: BlockRef,
         adu: Option<Bytes>,
     ) -> Result<(), Stopped> {
-        self.handle.input(Input::Received { link: self.link, header, payload, adu }).await
+        let (link, handle) = (self.link, &self.handle);
+        let bundle = header.bundle_id().detached();
+        let arrived = Arrived { header, payload, adu, left: None };
+        match handle.guard.check(handle, arrived).await {
+            Ok(Arrived { header, payload, adu, left }) => {
+                handle.input(Input::Received { link, header, payload, adu }).await?;
+                if let Some(block) = left {
+                    handle.gained(block).await?;
+                }
+                Ok(())
+            }
+            Err(reason) => handle.input(Input::Distrusted { link, bundle, payload, reason }).await,
+        }
     }
 
     /// The peer has made a bundle durable.

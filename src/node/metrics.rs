@@ -11,10 +11,17 @@ use crate::{
     store::Usage,
 };
 
-/// Why a bundle was deleted.
+/// Why a bundle was deleted or distrusted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Why {
     why: &'static str,
+}
+
+/// A counter for each reason.
+fn by_reason(registry: &mut Registry, name: &str, help: &str) -> Family<Why, Counter> {
+    let family = Family::default();
+    registry.register(name, help, Family::clone(&family));
+    family
 }
 
 /// Every metric of a node. Names are stable; see `tools/README.md`.
@@ -27,6 +34,7 @@ pub(super) struct Metrics {
     forwarded_bytes: Counter,
     delivered: Counter,
     deleted: Family<Why, Counter>,
+    distrusted: Family<Why, Counter>,
     contacts: Counter,
     jobs_accepted: Counter,
     jobs_answered: Counter,
@@ -60,8 +68,9 @@ impl Metrics {
         let jobs_answered = counter("jobs_answered", "Jobs whose result is here");
         let jobs_failed = counter("jobs_failed", "Jobs whose result is a failure");
         let tasks = counter("tasks_started", "Tasks started in a worker");
-        let deleted = Family::<Why, Counter>::default();
-        registry.register("bundles_deleted", "Bundles no longer held, by reason", deleted.clone());
+        let deleted = by_reason(&mut registry, "bundles_deleted", "Bundles no longer held, by reason");
+        let distrusted =
+            by_reason(&mut registry, "security_failures", "Bundles refused for their security, by reason");
         let mut gauge = |name: &str, help: &str, unit: Option<Unit>| {
             let gauge = Gauge::default();
             match unit {
@@ -85,6 +94,7 @@ impl Metrics {
             forwarded_bytes,
             delivered,
             deleted,
+            distrusted,
             contacts,
             jobs_accepted,
             jobs_answered,
@@ -104,6 +114,11 @@ impl Metrics {
         self.records.inc_by(u64::try_from(records).unwrap_or(u64::MAX));
     }
 
+    /// The security operations of a bundle did not hold, or could not be made.
+    pub(super) fn distrusted(&self, why: &'static str) {
+        self.distrusted.get_or_create(&Why { why }).inc();
+    }
+
     /// Something happened.
     pub(super) fn happened(&self, event: &Event) {
         match &event.kind {
@@ -119,7 +134,7 @@ impl Metrics {
             EventKind::Delivered { .. } => drop(self.delivered.inc()),
             EventKind::Deleted { why, .. } => drop(self.deleted.get_or_create(&Why { why }).inc()),
             EventKind::Job { step, .. } => self.stepped(step),
-            EventKind::ContactClosed { .. } | EventKind::Model { .. } => {}
+            EventKind::Reported { .. } | EventKind::ContactClosed { .. } | EventKind::Model { .. } => {}
         }
     }
 
@@ -132,6 +147,7 @@ impl Metrics {
             Step::Received { .. }
             | Step::Forwarded { .. }
             | Step::Waiting { .. }
+            | Step::Reported { .. }
             | Step::Expired
             | Step::Cancelled => {}
         }

@@ -14,6 +14,7 @@ use super::{
     mailbox::{CallError, Handle, StoreError},
     metrics::Metrics,
     peers::{PeerError, Peers},
+    roads::Listening,
 };
 use crate::{
     agent::SubmitError,
@@ -29,6 +30,7 @@ use crate::{
 pub(super) struct Ops {
     handle: Handle,
     peers: Arc<Peers>,
+    listening: Listening,
     metrics: Arc<Metrics>,
     /// Engines that do not run, each with the reason; `None` until they were probed.
     trouble: watch::Receiver<Option<Vec<(String, String)>>>,
@@ -40,12 +42,12 @@ impl Ops {
     pub(super) fn new(
         settings: &Settings,
         handle: Handle,
-        peers: Arc<Peers>,
+        (peers, listening): (Arc<Peers>, Listening),
         metrics: Arc<Metrics>,
         trouble: watch::Receiver<Option<Vec<(String, String)>>>,
     ) -> Self {
         let engines = settings.inference.engines.clone();
-        Self { handle, peers, metrics, trouble, engines, keep_free: settings.store.keep_free }
+        Self { handle, peers, listening, metrics, trouble, engines, keep_free: settings.store.keep_free }
     }
 
     async fn import(&self, name: String, file: PathBuf) -> Result<ImportedModel, OperationError> {
@@ -61,6 +63,7 @@ impl Ops {
 
     async fn checks(&self, quick: bool) -> Result<Vec<Check>, OperationError> {
         let mut checks = vec![self.check_room(), self.check_clock()];
+        checks.extend(self.check_links());
         checks.push(self.check_store(quick).await?);
         checks.extend(self.check_engines().await?);
         checks.extend(self.check_bundles().await?);
@@ -96,6 +99,19 @@ impl Ops {
                 "set the clock, e.g. `date -s`",
             ),
         }
+    }
+
+    fn check_links(&self) -> Vec<Check> {
+        let state = self.listening.state().into_iter();
+        let checks = state.map(|(road, listens)| match listens {
+            Some(address) => check(&format!("link {road}"), Verdict::Ok, format!("listens on {address}"), ""),
+            None => {
+                let hint =
+                    format!("the log says why; set `cla.{road}.listen` to another address or to `off`");
+                check(&format!("link {road}"), Verdict::Fail, "does not listen".to_owned(), &hint)
+            }
+        });
+        checks.collect()
     }
 
     async fn check_store(&self, quick: bool) -> Result<Check, OperationError> {
@@ -160,12 +176,13 @@ impl Ops {
         Ok(known
             .into_iter()
             .map(|address| {
-                let named = met.iter().find(|peer| peer_part(&address) == Some(peer.node.to_string()));
+                let node = address.node();
+                let named = met.iter().find(|peer| Some(&peer.node) == node.as_ref());
                 PeerAddress {
                     node: named.map(|peer| peer.node.to_string()),
                     connected: named.is_some_and(|peer| peer.connected),
                     trouble: String::new(),
-                    address,
+                    address: address.to_string(),
                 }
             })
             .collect())
@@ -228,12 +245,6 @@ impl NodeOps for Ops {
 
 fn check(name: &str, verdict: Verdict, detail: String, hint: &str) -> Check {
     Check { name: name.to_owned(), verdict, detail, hint: hint.to_owned() }
-}
-
-/// The node that an address names, if it names one (`quic://HOST:PORT/PEER_ID`).
-fn peer_part(address: &str) -> Option<String> {
-    let peer = address.split("://").nth(1)?.split_once('/')?.1;
-    Some(format!("dtn://{peer}/"))
 }
 
 fn stopped(_: super::mailbox::Stopped) -> OperationError {

@@ -42,7 +42,13 @@ pub(crate) async fn begin(quota: u64) -> Handle {
     let node = key.public().node_id();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(quota));
     let clock = Arc::new(Clock::resume(0, Time::ZERO));
-    let config = Config { node: node.clone(), key, version: String::from("rehearsal"), bundles_max: 1000 };
+    let config = Config {
+        node: node.clone(),
+        key,
+        version: String::from("rehearsal"),
+        bundles_max: 1000,
+        status_reports: false,
+    };
     let agent = Agent::restore(config, Box::new(Epidemic), [1; 32], Vec::new(), clock.now());
     let (handle, mailbox) = Handle::new(node, store, clock);
     tokio::spawn(run(agent, handle.clone(), mailbox));

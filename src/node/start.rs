@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use tokio::sync::mpsc;
+use bundle_spec::security::KeySet;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -16,6 +17,7 @@ use super::{
     peers::PeerError,
     readiness::{Ready, ReadyFile},
     resources,
+    security::{self, Guard},
     surroundings::{Owned, Surroundings},
     tasks::Tasks,
 };
@@ -27,6 +29,9 @@ use crate::{
     },
     settings::Settings,
 };
+
+/// Where changed keys are told.
+type KeySender = watch::Sender<Arc<KeySet>>;
 
 /// Why a node did not start or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,9 @@ pub enum NodeError {
     /// The peers cannot be read.
     #[error(transparent)]
     Peers(#[from] PeerError),
+    /// The keys of bundle security cannot be used.
+    #[error("the keys of `security.keys` cannot be used: {0}")]
+    Keys(#[from] security::KeyFileError),
     /// The gateway's port or the control socket cannot be used.
     #[error("the gateway cannot listen: {0}")]
     Listen(#[from] ListenError),
@@ -79,12 +87,21 @@ async fn run_until(
     let Foundation { key, node, store, clock, agent } = Foundation::lay(&settings).await?;
     let (handle, mailbox) = Handle::new(node.clone(), store, Arc::clone(&clock));
     let metrics = Arc::new(Metrics::new());
+    let (guard, renewed) = guard(&settings, &metrics)?;
+    let handle = handle.guarded(guard.clone());
     let supervisor = Arc::new(Supervisor::new(worker_settings(&settings)?, Arc::clone(&clock)));
     let files = settings.paths.data.join("models");
     let tasks = Tasks::new(handle.clone(), Arc::clone(&supervisor), key.clone(), files);
     let (released, releases) = mpsc::unbounded_channel();
-    let executor = Executor::new(handle.clone(), tasks.clone(), Arc::clone(&metrics), released);
+    let (departing, departures) = mpsc::unbounded_channel();
+    let executor = Executor::new(handle.clone(), tasks.clone(), Arc::clone(&metrics), released)
+        .securing(guard.clone(), departing);
     let mut keeper = Owned::default();
+    keeper.own("departures", security::depart(guard, handle.clone(), departures));
+    if let (Some(path), Some(keys)) = (settings.security.keys.clone(), renewed) {
+        let rules = settings.security.rules.clone();
+        keeper.own("keys", security::keep_keys(path, rules, keys, stop.clone()));
+    }
     keeper.own("store", resources::keep_store(handle.clone(), releases));
     let halt = CancellationToken::new();
     let mut looping = tokio::spawn(Node { agent, executor, mailbox, clock }.run(halt.clone()));
@@ -119,6 +136,16 @@ async fn run_until(
     drop((tasks, handle));
     keeper.finish().await;
     result
+}
+
+/// The rules of the settings and the keys of their file. The file must be usable at start; later it may be
+/// replaced.
+fn guard(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Guard, Option<KeySender>), NodeError> {
+    let policy = settings.security.rules.clone();
+    let path = settings.security.keys.as_deref();
+    let keys = path.map(|path| security::load_keys(path, &policy)).transpose()?;
+    let (sender, receiver) = keys.map(|keys| watch::channel(Arc::new(keys))).unzip();
+    Ok((Guard::new(policy, receiver, Arc::clone(metrics)), sender))
 }
 
 fn worker_settings(settings: &Settings) -> Result<SupervisorConfig, NodeError> {

@@ -1,39 +1,21 @@
 //! What stands around the loop: links, gateway, engines, and those who tell the agent of clock and room.
 //! All of it ends before the loop does, so that nothing it says is lost.
 
-use std::{
-    future::Future,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bundle_spec::sign::SigningKey;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
     NodeError, clock::Clock, foundation::write_clock, mailbox::Handle, metrics::Metrics, ops::Ops,
-    peers::Peers, readiness::ReadyLink, resources,
+    peers::Peers, readiness::ReadyLink, resources, roads::Roads,
 };
-use crate::{
-    agent::EngineState,
-    cla::{ConvergenceLayer, quic::Quic, spool::Spool},
-    gateway,
-    inference::supervisor::Supervisor,
-    limits,
-    settings::Settings,
-};
+use crate::{agent::EngineState, gateway, inference::supervisor::Supervisor, limits, settings::Settings};
 
 /// How long tasks and links get to end in good order.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often folders are looked at for sticks.
-const STICK_PERIOD: Duration = Duration::from_secs(3);
 
 /// What stands around the loop, and how to end it.
 pub(super) struct Surroundings {
@@ -62,9 +44,10 @@ impl Surroundings {
         owned.own("resources", watching);
         let clock = Arc::clone(handle.clock());
         owned.own("clock", keep_clock(clock, settings.paths.data.clone(), stop.clone()));
-        let links = start_links(settings, handle, key, &peers, &stop, &mut owned).await;
+        let roads = Roads { settings, handle, key, peers: &peers, stop: &stop, owned: &mut owned };
+        let (links, listening) = roads.start().await;
         let (failures, failures_told) = watch::channel(None);
-        let ops = Arc::new(Ops::new(settings, handle.clone(), peers, metrics, failures_told));
+        let ops = Arc::new(Ops::new(settings, handle.clone(), (peers, listening), metrics, failures_told));
         let api = start_gateway(settings, handle, ops, &stop, &mut owned).await?;
         owned.own("engines", probe(supervisor, engines, failures, stop.clone()));
         Ok(Self { links, api, owned, stop })
@@ -75,60 +58,6 @@ impl Surroundings {
         self.stop.cancel();
         self.owned.finish().await;
     }
-}
-
-async fn start_links(
-    settings: &Settings,
-    handle: &Handle,
-    key: &SigningKey,
-    peers: &Arc<Peers>,
-    stop: &CancellationToken,
-    owned: &mut Owned,
-) -> Vec<ReadyLink> {
-    let mut links = Vec::new();
-    let (bound, mut bound_told) = watch::channel(None);
-    let quic = Quic {
-        listen: settings.quic.listen,
-        may_fall_back: settings.quic.listen_is_default,
-        secret: key.to_bytes(),
-        peers: peers.watch(),
-        redial: Arc::new(Notify::new()),
-        bound,
-    };
-    own_cla(Box::new(quic), handle, stop, owned);
-    if settings.quic.listen.is_some() {
-        // The layer that cannot listen drops its sender and says why in the log; the node goes on without it.
-        if let Ok(address) = bound_told.wait_for(Option::is_some).await
-            && let Some(address) = *address
-        {
-            links.push(ReadyLink { cla: "quic", addr: dialable(address).to_string() });
-        }
-    }
-    if !settings.spool_watch.is_empty() {
-        let spool = Spool { parents: settings.spool_watch.clone(), period: STICK_PERIOD };
-        own_cla(Box::new(spool), handle, stop, owned);
-    }
-    links
-}
-
-/// An address that this machine can dial: where a link listens everywhere, it listens on loopback, too.
-fn dialable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        named => named,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
-fn own_cla(cla: Box<dyn ConvergenceLayer>, handle: &Handle, stop: &CancellationToken, owned: &mut Owned) {
-    let name = cla.name();
-    let serving = cla.run(handle.clone(), stop.clone());
-    owned.own(name, async move {
-        if let Err(error) = serving.await {
-            warn!(cla = name, %error, "the convergence layer has ended");
-        }
-    });
 }
 
 async fn start_gateway(

@@ -190,7 +190,7 @@ impl Tasks {
                 JobInput::Link { media, block } => {
                     let data = self
                         .handle
-                        .read_block(*block.cid.digest(), limits::PAYLOAD_BYTES_MAX)
+                        .read_block(*block.cid.digest(), limits::INPUT_BYTES_MAX)
                         .await
                         .map_err(|error| error.to_string())?
                         .ok_or_else(|| format!("the input {} is not in the store", block.cid))?;

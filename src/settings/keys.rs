@@ -24,6 +24,10 @@ pub enum Shape {
     Count,
     /// `ADDRESS:PORT` or `off`.
     Listen,
+    /// Several `ADDRESS:PORT`.
+    Listens,
+    /// One of these words.
+    Choice(&'static [&'static str]),
 }
 
 /// One key.
@@ -66,6 +70,12 @@ impl Key {
 
 /// Where the QUIC link listens if nobody says otherwise.
 pub const QUIC_LISTEN: &str = "0.0.0.0:4558";
+/// Where beacons go if nobody says otherwise: where `dtnd` listens for them.
+const IPND_TO: [&str; 2] = ["224.0.0.26:3003", "[ff02::300]:3003"];
+/// How far deviations of peers are tolerated.
+pub const LENIENCIES: &[&str] = &["strict", "dtn7", "all"];
+/// Whether sessions are encrypted.
+pub const ENCRYPTIONS: &[&str] = &["require", "allow", "never"];
 /// Where the gateway listens if nobody says otherwise.
 pub const GATEWAY_LISTEN: &str = "127.0.0.1:4580";
 /// Most bytes that stay free on the disk by default, however large it is.
@@ -74,13 +84,20 @@ const KEEP_FREE_MAX: u64 = 1_000_000_000;
 const KEEP_FREE_PART: u64 = 20;
 
 /// The table.
-pub static KEYS: [Key; 13] = [
+pub static KEYS: &[Key] = &[
     Key {
         name: "node.eid",
         shape: Shape::Text,
         help: "who this node is: `dtn://NAME/` or `ipn:NUMBER.0`; by default it follows from its key",
         example: Some("\"dtn://clinic/\""),
         default: |_| None,
+    },
+    Key {
+        name: "node.status-reports",
+        shape: Shape::Choice(&["off", "on"]),
+        help: "`on` answers bundles that ask for status reports; `off` leaves them unanswered",
+        example: None,
+        default: |_| Some(text("off")),
     },
     Key {
         name: "store.path",
@@ -113,10 +130,144 @@ pub static KEYS: [Key; 13] = [
         default: |_| Some(text(QUIC_LISTEN)),
     },
     Key {
+        name: "cla.quic.quicclav1",
+        shape: Shape::Choice(&["off", "on"]),
+        help: "`on` speaks QUICCLv1 with other agents on the same port, too; `off` refuses it",
+        example: None,
+        default: |_| Some(text("off")),
+    },
+    Key {
+        name: "cla.tcpclv4.listen",
+        shape: Shape::Listen,
+        help: "where bundle agents of others reach this node over TCPCLv4 (RFC 9174), or `off`",
+        example: Some("\"0.0.0.0:4556\""),
+        default: |_| Some(text("off")),
+    },
+    Key {
+        name: "cla.tcpclv4.tls",
+        shape: Shape::Choice(ENCRYPTIONS),
+        help: "whether TCPCLv4 sessions are encrypted: `require`, `allow` (where the peer can) or `never`",
+        example: None,
+        default: |_| Some(text("require")),
+    },
+    Key {
+        name: "cla.tcpclv4.authorities",
+        shape: Shape::Path,
+        help: "PEM file of the authorities that name TCPCLv4 and QUICCLv1 peers; node keys need none",
+        example: Some("\"/etc/pannier/authorities.pem\""),
+        default: |_| None,
+    },
+    Key {
+        name: "cla.tcpclv4.certificate",
+        shape: Shape::Path,
+        help: "PEM file of the certificate that an authority has signed for this node, with its key",
+        example: Some("\"/etc/pannier/certificate.pem\""),
+        default: |_| None,
+    },
+    Key {
+        name: "cla.tcpclv4.lax",
+        shape: Shape::Choice(LENIENCIES),
+        help: "how far deviations of peers that dial in are tolerated: `strict`, `dtn7` or `all`",
+        example: None,
+        default: |_| Some(text("strict")),
+    },
+    Key {
+        name: "cla.mtcp.listen",
+        shape: Shape::Listen,
+        help: "where others send bundles over MTCP, or `off`; there is no authentication: loopback or a VPN",
+        example: Some("\"127.0.0.1:16162\""),
+        default: |_| Some(text("off")),
+    },
+    Key {
+        name: "cla.mtcp.lax",
+        shape: Shape::Choice(LENIENCIES),
+        help: "how far deviations in bundles that come over MTCP are tolerated: `strict`, `dtn7` or `all`",
+        example: None,
+        default: |_| Some(text("strict")),
+    },
+    Key {
+        name: "cla.stcp.listen",
+        shape: Shape::Listen,
+        help: "where others send bundles over STCP, or `off`; there is no authentication: loopback or a VPN",
+        example: Some("\"127.0.0.1:4560\""),
+        default: |_| Some(text("off")),
+    },
+    Key {
+        name: "cla.stcp.lax",
+        shape: Shape::Choice(LENIENCIES),
+        help: "how far deviations in bundles that come over STCP are tolerated: `strict`, `dtn7` or `all`",
+        example: None,
+        default: |_| Some(text("strict")),
+    },
+    Key {
+        name: "cla.udp.listen",
+        shape: Shape::Listen,
+        help: "where others send bundles of one datagram each, or `off`; there is no authentication",
+        example: Some("\"127.0.0.1:4556\""),
+        default: |_| Some(text("off")),
+    },
+    Key {
+        name: "cla.udp.lax",
+        shape: Shape::Choice(LENIENCIES),
+        help: "how far deviations in bundles that come over UDP are tolerated: `strict`, `dtn7` or `all`",
+        example: None,
+        default: |_| Some(text("strict")),
+    },
+    Key {
+        name: "cla.udp.rate",
+        shape: Shape::Size,
+        help: "how many bytes a second go to one UDP peer at most: nobody says when it is too much",
+        example: None,
+        default: |_| Some(text("1MB")),
+    },
+    Key {
+        name: "cla.ipnd.listen",
+        shape: Shape::Listens,
+        help: "where beacons of neighbours are heard and this node's own are sent from; `[]` for neither",
+        example: Some("[\"0.0.0.0:3003\", \"[::]:3003\"]"),
+        default: |_| Some(Value::Array(Vec::new())),
+    },
+    Key {
+        name: "cla.ipnd.to",
+        shape: Shape::Listens,
+        help: "where beacons go that say where this node listens; groups among them are joined",
+        example: None,
+        default: |_| Some(Value::Array(IPND_TO.iter().copied().map(text).collect())),
+    },
+    Key {
+        name: "cla.ipnd.period",
+        shape: Shape::Duration,
+        help: "how long from one beacon to the next",
+        example: None,
+        default: |_| Some(text("10s")),
+    },
+    Key {
+        name: "cla.ipnd.lax",
+        shape: Shape::Choice(LENIENCIES),
+        help: "how far deviations of peers found by a beacon are tolerated: `strict`, `dtn7` or `all`",
+        example: None,
+        default: |_| Some(text("dtn7")),
+    },
+    Key {
         name: "cla.spool.watch",
         shape: Shape::Paths,
         help: "folders under which sticks appear; a stick that carries a spool is synchronised",
         example: Some("[\"/media\"]"),
+        default: |_| Some(Value::Array(Vec::new())),
+    },
+    Key {
+        name: "security.keys",
+        shape: Shape::Path,
+        help: "file with the keys of bundle security (BPSec), a JWK set; it is read again when it changes",
+        example: Some("\"/etc/pannier/keys.json\""),
+        default: |_| None,
+    },
+    Key {
+        name: "security.rules",
+        shape: Shape::Names,
+        help: "who secures and checks what: `sign|verify|accept|encrypt|authenticate|decrypt BLOCKS` and \
+               conditions; the first rule that fits holds",
+        example: Some("[\"sign payload,primary with mesh\", \"verify payload from ipn:2.*.* required\"]"),
         default: |_| Some(Value::Array(Vec::new())),
     },
     Key {
@@ -180,6 +331,11 @@ pub fn find(name: &str) -> Option<&'static Key> {
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     let near = KEYS.iter().map(|key| (distance(name, key.name), key.name)).min()?;
+    // Whoever leaves the beginning out means the key that ends so.
+    let ending = KEYS.iter().find(|key| key.name.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')));
+    if let Some(key) = ending.filter(|_| name.contains('.')) {
+        return Some(key.name);
+    }
     let leaf = name.rsplit('.').next().unwrap_or(name);
     let elsewhere = KEYS.iter().map(|key| (distance(leaf, key.leaf()), key.name)).min()?;
     [near, elsewhere].into_iter().min().filter(|(edits, _)| *edits <= 3).map(|(_, name)| name)
@@ -193,7 +349,7 @@ pub fn commented(around: &Surroundings<'_>) -> String {
          # to change it. `pannier doctor` prints what is in force and where it comes from.\n",
     );
     let mut section = "";
-    for key in &KEYS {
+    for key in KEYS {
         if key.section() != section {
             section = key.section();
             file.push_str(&format!("\n[{section}]\n"));

@@ -1,14 +1,15 @@
 //! From values to [`Settings`]: every value is understood once, here, and errors name the key and its origin.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, str::FromStr, time::Duration};
 
-use bundle_spec::NodeId;
+use bundle_spec::{NodeId, security::Policy};
 use toml::Value;
 
 use super::{
-    GatewaySettings, InferenceSettings, Paths, QuicSettings, Settings, SettingsError, StoreSettings,
+    Encryption, GatewaySettings, InferenceSettings, IpndSettings, Leniency, Paths, QuicSettings,
+    SecuritySettings, Settings, SettingsError, StoreSettings, StreamSettings, Tcpclv4Settings, UdpSettings,
     file::{Origin, Values},
-    quantity,
+    keys, quantity,
 };
 
 /// What the values mean.
@@ -17,12 +18,7 @@ use super::{
 /// `Value`.
 pub(super) fn settings(paths: Paths, values: &Values) -> Result<Settings, SettingsError> {
     let reader = Reader { values };
-    let eid = reader.find("node.eid").map(|found| found.text()).transpose()?.filter(|eid| !eid.is_empty());
-    if let Some(eid) = &eid {
-        NodeId::from_str(eid)
-            .map_err(|_| reader.get("node.eid").wrong("not a node's endpoint identifier"))?;
-    }
-    let quic = reader.get("cla.quic.listen");
+    let eid = eid(&reader)?;
     let gateway = reader.get("gateway.listen");
     let gateway_listen = gateway.listen()?;
     if let Some(address) = gateway_listen.filter(|address| !address.ip().is_loopback()) {
@@ -32,13 +28,24 @@ pub(super) fn settings(paths: Paths, values: &Values) -> Result<Settings, Settin
     }
     Ok(Settings {
         eid,
+        status_reports: reader.get("node.status-reports").choice(&["off", "on"])? == 1,
         store: StoreSettings {
             path: reader.get("store.path").text()?.into(),
             quota: reader.get("store.quota").size()?,
             keep_free: reader.get("store.keep-free").size()?,
         },
-        quic: QuicSettings { listen: quic.listen()?, listen_is_default: quic.is_built_in() },
+        quic: quic(&reader)?,
+        tcpclv4: tcpclv4(&reader)?,
+        mtcp: stream(&reader, "cla.mtcp.listen", "cla.mtcp.lax")?,
+        stcp: stream(&reader, "cla.stcp.listen", "cla.stcp.lax")?,
+        udp: UdpSettings {
+            listen: reader.get("cla.udp.listen").listen()?,
+            lax: reader.get("cla.udp.lax").leniency()?,
+            rate: reader.get("cla.udp.rate").rate()?,
+        },
+        ipnd: ipnd(&reader)?,
         spool_watch: reader.get("cla.spool.watch").texts()?.into_iter().map(PathBuf::from).collect(),
+        security: security(&reader)?,
         inference: InferenceSettings {
             engines: reader.get("inference.engines").texts()?,
             memory: reader.get("inference.memory").size()?,
@@ -55,6 +62,71 @@ pub(super) fn settings(paths: Paths, values: &Values) -> Result<Settings, Settin
     })
 }
 
+fn tcpclv4(reader: &Reader<'_>) -> Result<Tcpclv4Settings, SettingsError> {
+    Ok(Tcpclv4Settings {
+        listen: reader.get("cla.tcpclv4.listen").listen()?,
+        tls: reader.get("cla.tcpclv4.tls").encryption()?,
+        authorities: reader.path("cla.tcpclv4.authorities")?,
+        certificate: reader.path("cla.tcpclv4.certificate")?,
+        lax: reader.get("cla.tcpclv4.lax").leniency()?,
+    })
+}
+
+fn eid(reader: &Reader<'_>) -> Result<Option<String>, SettingsError> {
+    let eid = reader.find("node.eid").map(|found| found.text()).transpose()?.filter(|eid| !eid.is_empty());
+    if let Some(eid) = &eid {
+        NodeId::from_str(eid)
+            .map_err(|_| reader.get("node.eid").wrong("not a node's endpoint identifier"))?;
+    }
+    Ok(eid)
+}
+
+fn quic(reader: &Reader<'_>) -> Result<QuicSettings, SettingsError> {
+    let listen = reader.get("cla.quic.listen");
+    Ok(QuicSettings {
+        listen: listen.listen()?,
+        listen_is_default: listen.is_built_in(),
+        quicclav1: reader.get("cla.quic.quicclav1").choice(&["off", "on"])? == 1,
+    })
+}
+
+fn stream(
+    reader: &Reader<'_>,
+    listen: &'static str,
+    lax: &'static str,
+) -> Result<StreamSettings, SettingsError> {
+    let (listen, lax) = (reader.get(listen), reader.get(lax));
+    Ok(StreamSettings { listen: listen.listen()?, lax: lax.leniency()? })
+}
+
+fn ipnd(reader: &Reader<'_>) -> Result<IpndSettings, SettingsError> {
+    let period = reader.get("cla.ipnd.period");
+    let seconds = period.duration()?;
+    if seconds < Duration::from_secs(1) {
+        return Err(period.wrong("must be at least a second"));
+    }
+    Ok(IpndSettings {
+        listen: reader.get("cla.ipnd.listen").listens()?,
+        to: reader.get("cla.ipnd.to").listens()?,
+        period: seconds,
+        lax: reader.get("cla.ipnd.lax").leniency()?,
+    })
+}
+
+fn security(reader: &Reader<'_>) -> Result<SecuritySettings, SettingsError> {
+    let keys = reader.find("security.keys").map(|found| found.text()).transpose()?;
+    let found = reader.get("security.rules");
+    let lines = found.texts()?;
+    let rules = Policy::parse(lines.iter().map(String::as_str));
+    let rules = rules.map_err(|error| found.wrong(&error.to_string()))?;
+    let keys = keys.filter(|path| !path.is_empty()).map(PathBuf::from);
+    let named = rules.rules().iter().find_map(|rule| rule.key.as_deref());
+    if let (Some(name), None) = (named, &keys) {
+        return Err(found.wrong(&format!("a rule names the key `{name}`, and `security.keys` names no file")));
+    }
+    Ok(SecuritySettings { keys, rules })
+}
+
 struct Reader<'a> {
     values: &'a Values,
 }
@@ -64,8 +136,13 @@ impl<'a> Reader<'a> {
         self.values.get(key).map(|(value, origin)| Found { key, value, origin })
     }
 
+    /// A path that need not be set.
+    fn path(&self, key: &'static str) -> Result<Option<PathBuf>, SettingsError> {
+        Ok(self.find(key).map(|found| found.text()).transpose()?.map(PathBuf::from))
+    }
+
     fn get(&self, key: &'static str) -> Found<'a> {
-        self.find(key).expect("every key but `node.eid` has a built-in value")
+        self.find(key).expect("whoever may have no value is looked for by `find`")
     }
 }
 
@@ -125,6 +202,32 @@ impl Found<'_> {
     fn count(&self) -> Result<u32, SettingsError> {
         let count = self.value.as_integer().and_then(|count| u32::try_from(count).ok());
         count.filter(|count| *count > 0).ok_or_else(|| self.wrong("must be a positive whole number"))
+    }
+
+    fn rate(&self) -> Result<NonZeroU64, SettingsError> {
+        NonZeroU64::new(self.size()?).ok_or_else(|| self.wrong("must not be zero"))
+    }
+
+    /// The place of the value among the words that may stand there.
+    fn choice(&self, words: &[&str]) -> Result<usize, SettingsError> {
+        let text = self.text()?;
+        let place = words.iter().position(|word| *word == text);
+        place.ok_or_else(|| self.wrong(&format!("`{text}` is none of {}", words.join(", "))))
+    }
+
+    fn leniency(&self) -> Result<Leniency, SettingsError> {
+        let places = [Leniency::Strict, Leniency::Dtn7, Leniency::All];
+        Ok(places[self.choice(keys::LENIENCIES)?])
+    }
+
+    fn encryption(&self) -> Result<Encryption, SettingsError> {
+        let places = [Encryption::Require, Encryption::Allow, Encryption::Never];
+        Ok(places[self.choice(keys::ENCRYPTIONS)?])
+    }
+
+    fn listens(&self) -> Result<Vec<SocketAddr>, SettingsError> {
+        let wrong = |text: &str| self.wrong(&format!("`{text}` is not an address with a port"));
+        self.texts()?.iter().map(|text| text.parse().map_err(|_| wrong(text))).collect()
     }
 
     fn listen(&self) -> Result<Option<SocketAddr>, SettingsError> {

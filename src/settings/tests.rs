@@ -44,6 +44,12 @@ fn a_value_that_makes_no_sense_is_an_error_that_names_key_and_origin() {
         ("[inference]\nthreads = 0", "inference.threads"),
         ("[inference]\nengines = [1]", "inference.engines"),
         ("[node]\neid = \"clinic\"", "node.eid"),
+        ("[cla.tcpclv4]\ntls = \"yes\"", "cla.tcpclv4.tls"),
+        ("[cla.mtcp]\nlisten = \"4556\"", "cla.mtcp.listen"),
+        ("[cla.stcp]\nlax = \"very\"", "cla.stcp.lax"),
+        ("[cla.udp]\nrate = 0", "cla.udp.rate"),
+        ("[cla.ipnd]\nlisten = [\"3003\"]", "cla.ipnd.listen"),
+        ("[cla.ipnd]\nperiod = \"10ms\"", "cla.ipnd.period"),
     ] {
         let error = read(content, &[]).unwrap_err();
         assert!(error.to_string().starts_with(&format!("`{key}` (/n/pannier.toml): ")), "{error}");
@@ -63,6 +69,19 @@ fn only_a_built_in_address_may_fall_back_to_a_free_port() {
     let chosen = read("", &["gateway.listen=127.0.0.1:0", "cla.quic.listen=off"]).unwrap().settings;
     assert!(!chosen.gateway.listen_is_default);
     assert_eq!(chosen.quic.listen, None);
+}
+
+#[test]
+fn roads_to_strangers_are_off_until_somebody_opens_them() {
+    let usual = read("", &[]).unwrap().settings;
+    assert!(usual.tcpclv4.listen.is_none() && usual.mtcp.listen.is_none() && usual.stcp.listen.is_none());
+    assert!(usual.udp.listen.is_none() && usual.ipnd.listen.is_empty() && !usual.quic.quicclav1);
+    assert_eq!((usual.mtcp.lax, usual.tcpclv4.tls), (Leniency::Strict, Encryption::Require));
+    let set = ["cla.tcpclv4.listen=0.0.0.0:4556", "cla.mtcp.lax=dtn7", "cla.ipnd.listen=[\"0.0.0.0:3003\"]"];
+    let opened = read("", &set).unwrap().settings;
+    assert_eq!(opened.tcpclv4.listen, Some("0.0.0.0:4556".parse().unwrap()));
+    assert!(read("", &["cla.quic.quicclav1=on"]).unwrap().settings.quic.quicclav1);
+    assert_eq!((opened.mtcp.lax, opened.ipnd.listen.len(), opened.ipnd.to.len()), (Leniency::Dtn7, 1, 2));
 }
 
 #[test]

@@ -151,6 +151,19 @@ impl BlockWriter for LogWriter {
         self.settle(&digest)?;
         Ok(BlockRef { cid, len: self.len })
     }
+
+    fn finish_early(mut self: Box<Self>) -> Result<BlockRef, StoreError> {
+        let unused = self.len - self.taken;
+        self.log.state().arriving -= unused;
+        self.len = self.taken;
+        let rest = self.reserved.as_ref().map(|reserved| reserved.rest(self.taken, unused));
+        let log = Arc::clone(&self.log);
+        let block = self.finish(None)?;
+        if let Some(rest) = rest.flatten() {
+            log.give_back(rest);
+        }
+        Ok(block)
+    }
 }
 
 impl Drop for LogWriter {

@@ -179,6 +179,13 @@ impl BlockWriter for MemoryWriter {
         drop(shared);
         Ok(BlockRef { cid, len: actual })
     }
+
+    fn finish_early(mut self: Box<Self>) -> Result<BlockRef, StoreError> {
+        let actual = wide(self.bytes.len());
+        self.store.shared().arriving -= self.len - actual;
+        self.len = actual;
+        self.finish(None)
+    }
 }
 
 impl Drop for MemoryWriter {

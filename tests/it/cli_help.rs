@@ -4,13 +4,17 @@ use std::{fs, path::PathBuf};
 
 use crate::shell::{Home, stdout};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 21] = [
     "submit",
     "fetch",
     "list",
     "status",
     "watch",
     "cancel",
+    "send",
+    "recv",
+    "query",
+    "trigger",
     "peer",
     "spool",
     "ping",

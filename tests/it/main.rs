@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bundle_security;
 mod cli_bundle;
 mod cli_exit_codes;
 mod cli_help;
@@ -13,10 +14,13 @@ mod mule_chain;
 mod openai_gateway;
 mod readiness;
 mod restart_recovery;
+mod roads;
 mod sandbox;
+mod send_recv;
 mod shell;
 mod spool_walk;
 mod store_full;
 mod submit_fetch;
 mod tidy;
+mod trigger;
 mod worker_crash;

@@ -72,8 +72,14 @@ fn a_node_that_is_told_to_end_does_so_in_the_middle_of_everything() {
     let mut node = Node::start();
     let job = node.echo(&["-p", "sleep_ms=1500"], "slow");
     await_that("the task", || node.state(&job) == "running");
-    let events = node.request("GET", "/api/events", &[], "");
     let mut waiting = node.request("GET", &format!("/api/jobs/{job}/result?wait=10m"), &[], "");
+    let events = node.request("GET", "/api/events", &[], "");
+    // Requests are taken in the order in which they come: once these are answered, the first one waits inside.
+    for _ in 0..3 {
+        let mut answer = String::new();
+        node.request("GET", "/health", &[], "").read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
     let workers = node.workers();
     assert!(node.stop().success(), "{}", node.log());
     assert!(workers.iter().all(|&worker| !crate::sandbox::lives(worker)), "no worker is left");

@@ -1,7 +1,10 @@
 //! Benchmarks: each figure is a ratio to a peer or a limit that was measured in the same run.
 
 mod decode;
+mod forward;
 mod link;
+mod peers;
+mod ping;
 mod store;
 
 use std::{path::PathBuf, time::Instant};
@@ -28,8 +31,14 @@ type Measure = fn() -> Result<Vec<Figure>, FieldError>;
 
 /// Runs the named benchmarks, or all, and prints a table each.
 pub fn run(names: &[String]) -> Result<(), FieldError> {
-    let all: [(&str, Measure); 3] =
-        [("decode", decode_figures), ("store", store_figures), ("link", link_figures)];
+    let all: [(&str, Measure); 6] = [
+        ("decode", decode_figures),
+        ("store", store_figures),
+        ("link", link_figures),
+        ("forward", forward_figures),
+        ("ping", ping_figures),
+        ("tcpcl", peers::run),
+    ];
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|(known, _)| known == name)) {
         let known = all.map(|(name, _)| name).join("`, `");
         return Err(FieldError::Broken(format!("no benchmark `{unknown}`; there are `{known}`")));
@@ -113,6 +122,41 @@ fn link_figures() -> Result<Vec<Figure>, FieldError> {
     Ok(vec![
         figure("bare streams of quinn as it comes", row.quinn, 0.8, memory),
         figure("bare streams with the link's settings", row.tuned, 0.0, String::new()),
+    ])
+}
+
+/// What hardy forwards in memory on a machine like the one of our figures, in bundles a second.
+const HARDY: f64 = 8_300.0;
+
+fn forward_figures() -> Result<Vec<Figure>, FieldError> {
+    let ours = forward::run().map_err(FieldError::Broken)?;
+    Ok(vec![Figure {
+        what: "forwarding in memory, 1 KiB bundles, one core".to_owned(),
+        ours: format!("{ours:.0} bundles/s"),
+        against: format!("hardy, as measured before: {HARDY:.0} bundles/s"),
+        ratio: ours / HARDY,
+        goal: 3.0,
+        remark: "codec, agent and store; no disk, no socket".to_owned(),
+    }])
+}
+
+/// How long an echo may take with stores in memory, in milliseconds.
+const ECHO_MS: f64 = 0.5;
+
+fn ping_figures() -> Result<Vec<Figure>, FieldError> {
+    let row = ping::run(&beside()?)?;
+    let figure = |stores: &str, took: f64, limit: f64, words: String| Figure {
+        what: format!("echo over TCPCLv4, loopback, stores {stores}, median"),
+        ours: format!("{took:.2} ms"),
+        against: words,
+        ratio: limit / took,
+        goal: 1.0,
+        remark: "asked over HTTP".to_owned(),
+    };
+    let commits = format!("two appends with fdatasync: {:.2} ms", 2.0 * row.commit);
+    Ok(vec![
+        figure("in memory", row.memory, ECHO_MS, format!("at most {ECHO_MS} ms")),
+        figure("on the disk", row.durable, 2.0 * row.commit, commits),
     ])
 }
 

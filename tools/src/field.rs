@@ -2,11 +2,12 @@
 //! as a person would.
 
 use std::{
-    fs,
+    env, fs,
     io::{self, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long anything may take before the run is given up.
@@ -43,6 +44,8 @@ pub struct FieldNode {
     name: String,
     home: PathBuf,
     binary: PathBuf,
+    /// What it is started with, as `KEY=VALUE`.
+    settings: Vec<String>,
     process: Option<Child>,
 }
 
@@ -51,9 +54,16 @@ impl FieldNode {
     pub fn create(name: &str, folder: &Path, binary: &Path) -> Result<Self, FieldError> {
         let home = folder.join(name);
         fs::create_dir_all(&home)?;
-        let node = Self { name: name.to_owned(), home, binary: binary.to_owned(), process: None };
+        let (name, binary) = (name.to_owned(), binary.to_owned());
+        let node = Self { name, home, binary, settings: Vec::new(), process: None };
         node.command(&["-q", "init"])?;
         Ok(node)
+    }
+
+    /// The same node, started with these settings.
+    pub fn with(mut self, settings: &[&str]) -> Self {
+        self.settings.extend(settings.iter().map(|setting| (*setting).to_owned()));
+        self
     }
 
     /// Its name.
@@ -69,9 +79,11 @@ impl FieldNode {
             _ => {}
         }
         let log = fs::OpenOptions::new().create(true).append(true).open(self.home.join("node.log"))?;
+        let settings = self.settings.iter().flat_map(|setting| ["--set", setting]);
         let child = Command::new(&self.binary)
             .args(["-q", "run", "--ready-file"])
             .arg(&ready)
+            .args(settings)
             .env("PANNIER_HOME", &self.home)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -116,12 +128,39 @@ impl FieldNode {
 
     /// Where its QUIC link listens.
     pub fn address(&self) -> Result<String, FieldError> {
-        let text = fs::read_to_string(self.ready_file())?;
-        let ready: serde_json::Value = serde_json::from_str(&text).map_err(io::Error::from)?;
+        Ok(format!("quic://{}", self.listens("quic")?))
+    }
+
+    /// Where its convergence layer of this name listens.
+    pub fn listens(&self, cla: &str) -> Result<SocketAddr, FieldError> {
+        let ready = self.ready()?;
         let links = ready["links"].as_array().cloned().unwrap_or_default();
-        let quic = links.iter().find(|link| link["cla"] == "quic").and_then(|link| link["addr"].as_str());
-        let quic = quic.ok_or_else(|| FieldError::Broken(format!("{} has no QUIC link", self.name)))?;
-        Ok(format!("quic://{quic}"))
+        let address = links.iter().find(|link| link["cla"] == cla).and_then(|link| link["addr"].as_str());
+        let address = address.and_then(|address| address.parse().ok());
+        address.ok_or_else(|| FieldError::Broken(format!("{} does not listen on {cla}", self.name)))
+    }
+
+    /// Its node ID.
+    pub fn eid(&self) -> Result<String, FieldError> {
+        Ok(self.ready()?["eid"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The port of its gateway.
+    pub fn gateway(&self) -> Result<u16, FieldError> {
+        let ready = self.ready()?;
+        let address = ready["api_addr"].as_str().and_then(|address| address.parse::<SocketAddr>().ok());
+        let address = address.map(|address| address.port());
+        address.ok_or_else(|| FieldError::Broken(format!("the gateway of {} does not listen", self.name)))
+    }
+
+    /// Its greatest resident memory so far, in bytes; zero if it does not run.
+    pub fn memory_peak(&self) -> u64 {
+        self.process.as_ref().map_or(0, |child| memory_peak(child.id()))
+    }
+
+    fn ready(&self) -> Result<serde_json::Value, FieldError> {
+        let text = fs::read_to_string(self.ready_file())?;
+        Ok(serde_json::from_str(&text).map_err(io::Error::from)?)
     }
 
     /// Runs a command there and gives what it printed.
@@ -177,6 +216,42 @@ impl Drop for FieldNode {
         // Nothing is left behind, whatever went wrong.
         let _ = self.kill();
     }
+}
+
+/// Builds the programs and says where `pannier` is.
+pub fn build(arguments: &[&str]) -> Result<PathBuf, FieldError> {
+    let status = Command::new("cargo").args(["build", "--release"]).args(arguments).status()?;
+    if !status.success() {
+        return Err(FieldError::Broken("the build failed".to_owned()));
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    Ok(fs::canonicalize(target.join("release/pannier"))?)
+}
+
+/// Runs something with a folder of its own, which stays only if that fails.
+pub fn in_folder<T>(name: &str, run: impl FnOnce(&Path) -> Result<T, FieldError>) -> Result<T, FieldError> {
+    let folder = env::temp_dir().join(format!("pannier-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let result = run(&folder);
+    match &result {
+        Ok(_) => fs::remove_dir_all(&folder)?,
+        Err(_) => eprintln!("the nodes' homes are left in {}", folder.display()),
+    }
+    result
+}
+
+/// The greatest resident memory of a process so far, in bytes; zero if it has ended.
+pub fn memory_peak(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+/// The clock of runs with real processes.
+#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
 /// Waits. The only place of the tools that does.

@@ -3,15 +3,14 @@
 //! rounds after it.
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
+    fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::field::{FieldError, FieldNode, PATIENCE, pause};
+use crate::field::{FieldError, FieldNode, PATIENCE, build, in_folder, now, pause};
 
 const NAMES: [&str; 3] = ["village", "bus", "clinic"];
 const VILLAGE: usize = 0;
@@ -32,15 +31,9 @@ struct Soak {
 
 /// Runs the rounds; an error names what did not hold.
 pub fn run(rounds: u32, seed: u64) -> Result<(), FieldError> {
-    let binary = build()?;
-    let folder = env::temp_dir().join(format!("pannier-soak-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let result = soak(rounds, seed, &folder, &binary);
-    match &result {
-        Ok(()) => fs::remove_dir_all(&folder)?,
-        Err(_) => eprintln!("the nodes' homes are left in {} (seed {seed})", folder.display()),
-    }
-    result
+    let binary = build(&["--features", "llama", "--bins"])?;
+    eprintln!("seed {seed}");
+    in_folder("soak", |folder| soak(rounds, seed, folder, &binary))
 }
 
 fn soak(rounds: u32, seed: u64, folder: &Path, binary: &Path) -> Result<(), FieldError> {
@@ -209,20 +202,4 @@ impl Soak {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-}
-
-/// Builds the programs and says where `pannier` is.
-fn build() -> Result<PathBuf, FieldError> {
-    let status =
-        Command::new("cargo").args(["build", "--release", "--features", "llama", "--bins"]).status()?;
-    if !status.success() {
-        return Err(FieldError::Broken("the build failed".to_owned()));
-    }
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    Ok(fs::canonicalize(target.join("release/pannier"))?)
-}
-
-#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -88,6 +88,8 @@ impl World {
             return self.wrong(host, format!("the call {} is answered twice", call.0));
         };
         let event = match (asked, result) {
+            (Call::Post { parcel }, result) => return self.posted(host, parcel, result),
+            (Call::Take { bundle }, result) => return self.taken(host, bundle, result),
             (Call::Submit { order }, Ok(Answer::Job { job, answered })) => {
                 if job != order.job() {
                     return self.wrong(host, format!("{} was submitted, {job} accepted", order.job()));

@@ -1,7 +1,11 @@
 //! What agents ask for, done in order: records first, then effects; and a crash anywhere between two of them.
 
-use bundle_spec::{BundleId, Cid, Digest};
-use pannier::agent::{Event, Input, LinkId, Output, Record, Task, TaskOutcome};
+use bundle_spec::{BlockRef, BundleId, Cid, Digest};
+use bytes::Bytes;
+use pannier::{
+    agent::{Assembled, AssemblyError, Event, Input, LinkId, Output, Part, Record, Task, TaskOutcome},
+    limits,
+};
 
 use super::{Due, Frame, World};
 use crate::{
@@ -12,6 +16,8 @@ use crate::{
 
 /// How long until a result that found no room is written again.
 const ROOM_PAUSE_MS: u64 = 60_000;
+/// How fast bundles are put together, in bytes a millisecond.
+const ASSEMBLY_BYTES_PER_MS: u64 = 20_000;
 /// How long until an agent is told that its resources have changed.
 const LOOK_PAUSE_MS: u64 = 2_000;
 
@@ -72,7 +78,15 @@ impl World {
             Output::Abort { link, bundle } => self.abort(host, link, &bundle),
             Output::Announce { link, adu } => self.send_frame(link, host, Frame::Announce(adu)),
             Output::Close { link } => self.send_frame(link, host, Frame::Close),
-            Output::Deliver { .. } | Output::Dial { .. } => {}
+            Output::Deliver { .. } => self.plan_fetch(host),
+            Output::Dial { .. } => {}
+            Output::Assemble { bundle, len, parts, .. } => self.put_together(host, bundle, len, parts),
+            Output::Block { bytes } => {
+                let boot = self.hosts[host].boots;
+                if let Some(block) = self.hosts[host].disk.finish(bytes) {
+                    self.schedule(self.now + 1, Due::Gained { host, boot, block });
+                }
+            }
             Output::Run(task) => self.run_task(host, task),
             Output::Stop { task } => self.stop_task(host, task),
             Output::Release { cid } => self.hosts[host].disk.release(cid.digest()),
@@ -92,6 +106,44 @@ impl World {
             return;
         }
         self.send_frame(link, host, Frame::Acknowledge(bundle));
+    }
+
+    pub(super) fn gained(&mut self, host: usize, boot: u64, block: BlockRef) {
+        if self.hosts[host].boots == boot {
+            self.feed(host, Input::BlockGained { block });
+        }
+    }
+
+    /// A bundle is to be put together: that takes a moment, in which much may happen.
+    fn put_together(&mut self, host: usize, bundle: BundleId, len: u64, parts: Vec<Part>) {
+        let boot = self.hosts[host].boots;
+        let at = self.now + len / ASSEMBLY_BYTES_PER_MS + 1;
+        self.schedule(at, Due::Assembled { host, boot, bundle, parts });
+    }
+
+    pub(super) fn assembled(&mut self, host: usize, boot: u64, bundle: BundleId, parts: &[Part]) {
+        let it = &mut self.hosts[host];
+        if it.boots != boot || it.agent.is_none() {
+            return;
+        }
+        let range = |part: &Part| {
+            let place = |at: u64| usize::try_from(at).ok();
+            let bytes = it.disk.read(part.block.cid.digest())?;
+            bytes.get(place(part.start)?..place(part.start.saturating_add(part.len))?)
+        };
+        let ranges: Option<Vec<&[u8]>> = parts.iter().map(range).collect();
+        let result = match ranges.map(|ranges| Bytes::from(ranges.concat())) {
+            // Its fragments have expired meanwhile.
+            None => Err(AssemblyError::Failed),
+            Some(bytes) => match it.disk.finish(bytes.clone()) {
+                None => Err(AssemblyError::NoRoom),
+                Some(payload) => {
+                    let adu = (bytes.len() <= limits::CONTROL_ADU_BYTES_MAX).then_some(bytes);
+                    Ok(Assembled { header: None, payload, adu })
+                }
+            },
+        };
+        self.feed(host, Input::Assembled { bundle, result });
     }
 
     fn run_task(&mut self, host: usize, task: Task) {

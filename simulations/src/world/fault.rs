@@ -10,6 +10,7 @@ impl World {
     pub(super) fn transit(&mut self, transition: Transition) {
         match transition {
             Transition::Submit { host, order } => self.submit(host, order),
+            Transition::Post { host, parcel } => self.post(host, parcel),
             Transition::Cancel { host, order } => self.cancel(host, order),
             Transition::Crash { host, steps, down_ms } => {
                 self.hosts[host].crash_after = Some((steps, down_ms));
@@ -49,6 +50,8 @@ impl World {
         self.drain(host);
         if self.hosts[host].agent.is_some() {
             self.tell(&WorldEvent::Up { host });
+            self.settle_takes(host);
+            self.plan_fetch(host);
         }
         if let Some(clock) = self.hosts[host].wall(self.now) {
             self.feed(host, clock);
@@ -78,6 +81,8 @@ impl World {
             match call {
                 Call::Submit { order } => self.come_again(Transition::Submit { host, order }),
                 Call::Cancel { order } => self.come_again(Transition::Cancel { host, order }),
+                Call::Post { parcel } => self.come_again(Transition::Post { host, parcel }),
+                Call::Take { bundle } => self.hosts[host].unsure.push(bundle),
                 // Models are put in place again when the host is up.
                 Call::AddModel => {}
             }

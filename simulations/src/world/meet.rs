@@ -63,6 +63,7 @@ impl World {
 
     /// A contact ends at both ends at once; what is under way is lost.
     pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.keep_parts(link);
         let Some(contact) = self.contacts.remove(&link) else { return };
         let ends = contact.ends;
         self.tell(&WorldEvent::Parted { ends, is_cut: reason != CloseReason::Finished });

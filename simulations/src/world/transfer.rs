@@ -1,7 +1,7 @@
 //! Bundles and frames through a contact: one transfer at a time in each direction, in the order of the
 //! agent's wishes. Every header goes as bytes and is read again at the other end.
 
-use bundle_spec::{BlockRef, BundleId, Header, Lax};
+use bundle_spec::{BlockRef, BundleId, Header, Lax, fragment};
 use bytes::Bytes;
 use pannier::{
     agent::{CloseReason, Input, LinkId, Outgoing, Refusal},
@@ -77,6 +77,9 @@ impl World {
     /// A transfer has broken off: the receiver keeps what has come.
     fn interrupt(&mut self, link: LinkId, from: usize, current: &Current) {
         let Some(contact) = self.contacts.get_mut(&link) else { return };
+        if contact.model.class().keeps_parts {
+            return self.keep_part(link, from, current);
+        }
         let host = contact.ends[from];
         let transfer = &current.transfer;
         let lane = &mut contact.lanes[from];
@@ -94,6 +97,48 @@ impl World {
         }
         let bundle = transfer.bundle.clone();
         self.feed(host, Input::Interrupted { link, bundle, acknowledged });
+    }
+
+    /// A contact is about to end: what is under way is kept as parts, if its link does that.
+    pub(super) fn keep_parts(&mut self, link: LinkId) {
+        let Some(contact) = self.contacts.get_mut(&link) else { return };
+        if !contact.model.class().keeps_parts {
+            return;
+        }
+        let under_way = [contact.lanes[0].current.take(), contact.lanes[1].current.take()];
+        for (from, current) in under_way.into_iter().enumerate() {
+            if let Some(current) = current {
+                self.keep_part(link, from, &current);
+            }
+        }
+    }
+
+    /// A transfer has broken off where the receiver keeps what has come as a fragment. The sender knows of
+    /// some of it: acknowledgements may have been lost.
+    fn keep_part(&mut self, link: LinkId, from: usize, current: &Current) {
+        let Some(contact) = self.contacts.get(&link) else { return };
+        let ([sender, receiver], transfer) =
+            ([contact.ends[from], contact.ends[1 - from]], &current.transfer);
+        let sent = current.sent(self.now, contact.model.physics().rate);
+        let header = match read_header(transfer) {
+            Ok(header) => header,
+            Err(what) => return self.wrong(receiver, what),
+        };
+        let it = &mut self.hosts[receiver];
+        let part = fragment::split(&header, &[sent]).ok().and_then(|parts| parts.into_iter().next());
+        let now = it.time(self.now);
+        let is_wanted =
+            |part: &Header| it.agent.as_ref().is_some_and(|agent| agent.admit(now, link, part).is_ok());
+        let mut acknowledged = 0;
+        if let Some(part) = part.filter(is_wanted) {
+            let bytes = transfer.rest.slice(..usize::try_from(sent).expect("a payload fits in memory"));
+            if let Some(payload) = self.hosts[receiver].disk.finish(bytes.clone()) {
+                acknowledged = self.dice.between(0, sent);
+                self.receive(receiver, link, part, payload, bytes);
+            }
+        }
+        let bundle = transfer.bundle.clone();
+        self.feed(sender, Input::Interrupted { link, bundle, acknowledged });
     }
 
     /// An agent no longer wants a bundle sent.

@@ -30,7 +30,11 @@ fn a_record_that_was_cut_off_is_malformed() {
 #[test]
 fn what_ends_a_key_has_the_key_that_it_ends() {
     let (id, job) = ([7; 16], [8; 32]);
+    let endpoint = bundle_spec::Eid::ipn(0, 7, 42);
+    let key = registration::record_key(&endpoint);
     let pairs = [
+        (Record::Registration { endpoint }, Record::RegistrationGone { key }),
+        (Record::Taken { id }, Record::TakenGone { id }),
         (Record::Seen { id, until: Time(1) }, Record::SeenGone { id }),
         (Record::Receipt { job, adu: Bytes::new(), until: Time(1) }, Record::ReceiptGone { job }),
         (samples()[0].clone(), Record::BundleGone { id: bundle_id().digest() }),
@@ -80,6 +84,8 @@ fn journey(node: &NodeId) -> Vec<JourneyEntry> {
         Step::Failed { by: node.clone(), why: "no memory".to_owned() },
         Step::Expired,
         Step::Cancelled,
+        Step::Reported { by: Some(node.clone()), what: "delivered".to_owned() },
+        Step::Reported { by: None, what: "deleted: lifetime expired".to_owned() },
     ];
     steps.into_iter().map(|step| JourneyEntry { at: Time(4), wall: 5, step }).collect()
 }
@@ -137,6 +143,10 @@ fn samples() -> Vec<Record> {
         Record::Receipt { job: [5; 32], adu: Bytes::from_static(b"receipt"), until: Time(6) },
         Record::ReceiptGone { job: [5; 32] },
         Record::Sequence { time: 7, sequence: 8 },
+        Record::Registration { endpoint: "dtn://global/~news".parse().unwrap() },
+        Record::RegistrationGone { key: [6; 32] },
+        Record::Taken { id: [9; 16] },
+        Record::TakenGone { id: [9; 16] },
     ];
     for state in [JobState::Done, JobState::Expired, JobState::Cancelled] {
         all.push(Record::Job(Box::new(JobRecord { state, work: None, ..known.clone() })));

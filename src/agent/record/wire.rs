@@ -41,6 +41,10 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         Record::Sequence { time, sequence } => {
             put(&mut out, 11, &SequenceWire { time: *time, sequence: *sequence })
         }
+        Record::Registration { endpoint } => put(&mut out, 20, &EndpointWire { endpoint: endpoint.clone() }),
+        Record::RegistrationGone { key } => put(&mut out, 21, &ReceiptWire::key(*key)),
+        Record::Taken { id } => put(&mut out, 22, &ShortWire { id: *id, until: 0 }),
+        Record::TakenGone { id } => put(&mut out, 23, &ShortWire { id: *id, until: 0 }),
     };
     body.expect("writing to memory does not fail");
     out
@@ -98,6 +102,10 @@ fn body(class: u8, bytes: &[u8]) -> Result<Record, Fault> {
             let last: SequenceWire = get(bytes)?;
             Record::Sequence { time: last.time, sequence: last.sequence }
         }
+        20 => Record::Registration { endpoint: get::<EndpointWire>(bytes)?.endpoint.detached() },
+        21 => Record::RegistrationGone { key: get::<ReceiptWire>(bytes)?.key },
+        22 => Record::Taken { id: get::<ShortWire>(bytes)?.id },
+        23 => Record::TakenGone { id: get::<ShortWire>(bytes)?.id },
         other => return Err(format!("unknown class {other}")),
     })
 }
@@ -125,6 +133,13 @@ struct ShortWire {
 struct NameWire {
     #[n(0)]
     name: String,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct EndpointWire {
+    #[n(0)]
+    endpoint: Eid,
 }
 
 #[derive(Encode, Decode)]

@@ -8,6 +8,7 @@ use super::world::{Engine, World, class, echo_job, node};
 use crate::{
     agent::{
         CloseReason, EventKind, Input, LinkClass, LinkId, NewBundle, Outgoing, Output, Refusal, Submission,
+        Terms,
     },
     limits,
 };
@@ -251,7 +252,13 @@ fn stuffed() -> World {
     for (demux, lifetime, len) in [("late", 3 * DAY, 500), ("early", DAY, 600)] {
         let payload = world.put("bus", &vec![7; len]);
         let destination = format!("dtn://school/{demux}").parse().unwrap();
-        let new = NewBundle { destination, source: "data".to_owned(), payload, lifetime: Some(lifetime) };
+        let new = NewBundle {
+            destination,
+            source: "data".to_owned(),
+            payload,
+            lifetime: Some(lifetime),
+            terms: Terms::default(),
+        };
         world.call("bus", |call| Input::Submit { call, submission: Submission::Bundle(new) }).unwrap();
     }
     world.submit("bus", &echo_job("open")).unwrap();

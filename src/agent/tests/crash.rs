@@ -10,8 +10,13 @@ use rand_chacha::{
 };
 
 use super::world::{Engine, World, echo_job, engines};
-use crate::agent::{Agent, Answer, Input, JobState, JobView, Output};
+use crate::{
+    agent::{Agent, Answer, Input, JobState, JobView, NewBundle, Output, Submission, Terms},
+    time::Time,
+};
 
+/// One of many nodes, and one of the clinic.
+const ENDPOINTS: [&str; 2] = ["dtn://region/~news", "dtn://clinic/in"];
 const NAMES: [&str; 4] = ["village", "farm", "bus", "clinic"];
 
 #[test]
@@ -76,7 +81,7 @@ fn lived(seed: u64, steps: usize) -> World {
 fn step(world: &mut World, rng: &mut ChaCha8Rng) {
     let mut pick = |count: u32| usize::try_from(rng.next_u32() % count).unwrap();
     let job = echo_job(&pick(6).to_string());
-    match pick(10) {
+    match pick(14) {
         0..=2 => {
             let asker = NAMES[pick(2)];
             world.submit(asker, &job).unwrap();
@@ -94,8 +99,33 @@ fn step(world: &mut World, rng: &mut ChaCha8Rng) {
             let _ = world.call(asker, |call| Input::Cancel { call, job: job.cid() });
         }
         8 => world.pass(Duration::from_secs(3600 * u64::try_from(pick(48)).unwrap())),
-        _ => world.input("clinic", Input::Resources(engines(pick(2)))),
+        9 => world.input("clinic", Input::Resources(engines(pick(2)))),
+        10 | 11 => send(world, NAMES[pick(4)], ENDPOINTS[pick(2)]),
+        12 => {
+            let (name, endpoint) = (NAMES[pick(4)], ENDPOINTS[0].parse().unwrap());
+            // Who is not registered cannot end it; that is no matter here.
+            let _ = match pick(3) {
+                0 => world.call(name, |call| Input::Unregister { call, endpoint }),
+                _ => world.call(name, |call| Input::Register { call, endpoint }),
+            };
+        }
+        _ => {
+            let (name, endpoint) = (NAMES[pick(4)], ENDPOINTS[pick(2)].parse().unwrap());
+            let first = world.agent(name).waiting(world.now, &endpoint, 1, true).pop();
+            if let Some(bundle) = first.map(|view| view.bundle.id) {
+                world.call(name, |call| Input::Take { call, bundle }).unwrap();
+            }
+        }
     }
+}
+
+/// Sends a bundle that is no job.
+fn send(world: &mut World, name: &'static str, endpoint: &str) {
+    let payload = world.put(name, endpoint.as_bytes());
+    let (destination, source) = (endpoint.parse().unwrap(), "data".to_owned());
+    let lifetime = Some(Duration::from_secs(3600 * 24));
+    let new = NewBundle { destination, source, payload, lifetime, terms: Terms::default() };
+    world.call(name, |call| Input::Submit { call, submission: Submission::Bundle(new) }).unwrap();
 }
 
 /// What was promised up to a record must hold once that record is durable.
@@ -109,6 +139,11 @@ fn check_promises(world: &World, name: &str, records: usize, rebuilt: &Agent) {
             _ if seen > records => break,
             Output::Answer { result: Ok(Answer::Job { job, .. }), .. } => {
                 assert!(rebuilt.job(job.digest()).is_some(), "{name}: {job} was accepted");
+            }
+            Output::Answer { result: Ok(Answer::Bundle(bundle)), .. } => {
+                let id = bundle.digest();
+                let is_known = known.contains(&id) || !still.contains(&id);
+                assert!(is_known, "{name}: {bundle} was accepted and is forgotten at record {records}");
             }
             Output::Acknowledge { bundle, .. } => {
                 let id = bundle.digest();
@@ -132,5 +167,8 @@ fn view(agent: &Agent) -> String {
         .map(|job| JobView { running: false, waits_for: String::new(), ..job })
         .collect();
     let receipts = agent.receipts.first();
-    format!("{:#?}\n{jobs:#?}\n{:#?}\n{receipts:?}", agent.bundles(), known_bundles(agent))
+    let endpoints = agent.endpoints();
+    let waiting = ENDPOINTS.map(|endpoint| agent.waiting(Time::ZERO, &endpoint.parse().unwrap(), 100, true));
+    let bundles = (agent.bundles(), known_bundles(agent));
+    format!("{bundles:#?}\n{jobs:#?}\n{receipts:?}\n{endpoints:#?}\n{waiting:#?}")
 }

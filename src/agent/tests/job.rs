@@ -11,7 +11,7 @@ use super::world::{Engine, World, echo_job, engines, node};
 use crate::{
     agent::{
         Answer, EventKind, Input, JobState, NewBundle, Output, Record, Retention, Step, Submission,
-        SubmitError, TaskOutcome,
+        SubmitError, TaskOutcome, Terms,
     },
     limits,
 };
@@ -381,6 +381,7 @@ fn an_echo_comes_back() {
         source: "ping".to_owned(),
         payload,
         lifetime: Some(DAY),
+        terms: Terms::default(),
     };
     let submission = Submission::Bundle(new);
     world.call("village", |call| Input::Submit { call, submission }).unwrap();

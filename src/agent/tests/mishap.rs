@@ -54,6 +54,23 @@ fn a_header_that_lies_about_its_payload_is_malformed() {
 }
 
 #[test]
+fn a_bundle_that_is_not_trusted_is_refused_and_nothing_is_kept_of_it() {
+    let mut world = World::new(&["bus", "boat"]);
+    let link = world.meet("bus", "boat");
+    let bundle = foreign("dtn://nowhere/inbox", 1).header(4).bundle_id();
+    let payload = world.put("bus", b"four");
+    let reason = Refusal::Malformed;
+    world.input("bus", Input::Distrusted { link, bundle: bundle.clone(), payload, reason });
+    let refused = world.hosts["bus"].outputs.iter().find_map(|output| match output {
+        Output::Refuse { bundle, reason, .. } => Some((bundle.clone(), *reason)),
+        _ => None,
+    });
+    assert_eq!(refused, Some((bundle, reason)));
+    assert_eq!(world.bundles("bus"), 0);
+    world.check_stores();
+}
+
+#[test]
 fn a_bundle_whose_lifetime_is_over_is_refused() {
     let mut world = World::new(&["bus"]);
     let answer = world.hand_in("bus", foreign("dtn://nowhere/inbox", 1).age_ms(3_600_000), b"data");

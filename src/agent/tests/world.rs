@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bundle_spec::{
-    BlockRef, Builder, BundleId, Cid, Codec, Digest, DtnTime, Header, Lax, NodeId,
+    BlockRef, Builder, BundleId, Cid, Digest, DtnTime, Header, Lax, NodeId,
     adu::{
         Failure, Job, JobInput, JobResult, Kind, ModelSelector, Outcome, Output as ResultOutput, Statement,
         Timings, Usage,
@@ -43,6 +43,8 @@ pub struct World {
     queue: VecDeque<(&'static str, Input)>,
     /// Whether bundles that are sent stay on their way until the test says what becomes of them.
     pub is_stuck: bool,
+    /// Whether the test says when a bundle has been put together.
+    pub holds_assemblies: bool,
     next: u64,
 }
 
@@ -83,11 +85,17 @@ impl World {
             links: BTreeMap::new(),
             queue: VecDeque::new(),
             is_stuck: false,
+            holds_assemblies: false,
             next: 1,
         };
         for name in names {
-            let config =
-                Config { node: node(name), key: key(name), version: "1".to_owned(), bundles_max: 1000 };
+            let config = Config {
+                node: node(name),
+                key: key(name),
+                version: "1".to_owned(),
+                bundles_max: 1000,
+                status_reports: true,
+            };
             let agent = Agent::restore(config.clone(), Box::new(Epidemic), [1; 32], Vec::new(), world.now);
             let host = Host {
                 agent,
@@ -136,6 +144,16 @@ impl World {
         }
     }
 
+    /// What the agent asks for is noted, and nothing of it is done but records.
+    pub fn take_outputs(&mut self, name: &'static str) {
+        while let Some(output) = self.host(name).agent.poll() {
+            if let Output::Record(record) = &output {
+                self.host(name).records.push(record.clone());
+            }
+            self.host(name).outputs.push(output);
+        }
+    }
+
     fn drain(&mut self, name: &'static str) {
         while let Some(output) = self.host(name).agent.poll() {
             self.host(name).outputs.push(output.clone());
@@ -167,6 +185,23 @@ impl World {
                     Engine::Held => {}
                 }
             }
+            Output::Block { bytes } => {
+                let block = self.put(name, &bytes);
+                self.queue.push_back((name, Input::BlockGained { block }));
+            }
+            Output::Assemble { bundle, len, parts, .. } => {
+                let store = &self.hosts[name].store;
+                let range = |part: &Part| {
+                    let start = usize::try_from(part.start).unwrap();
+                    let end = start + usize::try_from(part.len).unwrap();
+                    store[part.block.cid.digest()].slice(start..end)
+                };
+                let whole: Vec<u8> = parts.iter().flat_map(range).collect();
+                assert_eq!(whole.len() as u64, len);
+                if !self.holds_assemblies {
+                    self.end_assembly(name, bundle, &whole);
+                }
+            }
             Output::Transmit { link, outgoing } if !self.is_stuck => self.carry(name, link, &outgoing),
             Output::Acknowledge { link, bundle } => {
                 self.tell_peer(link, |link| Input::Transmitted { link, bundle });
@@ -186,6 +221,13 @@ impl World {
         }
     }
 
+    pub fn end_assembly(&mut self, name: &'static str, bundle: BundleId, whole: &[u8]) {
+        let payload = self.put(name, whole);
+        let adu = (whole.len() <= limits::CONTROL_ADU_BYTES_MAX).then(|| Bytes::copy_from_slice(whole));
+        let result = Ok(Assembled { header: None, payload, adu });
+        self.queue.push_back((name, Input::Assembled { bundle, result }));
+    }
+
     fn tell_peer(&mut self, link: LinkId, input: impl FnOnce(LinkId) -> Input) {
         if let Some((_, other, peer)) = self.links.get(&link) {
             self.queue.push_back((peer, input(*other)));
@@ -195,7 +237,9 @@ impl World {
     /// What a convergence layer does with a bundle: asks, streams, reports.
     fn carry(&mut self, name: &'static str, link: LinkId, outgoing: &Outgoing) {
         let Some((_, other, peer)) = self.links.get(&link).copied() else { return };
-        let payload = self.hosts[name].store[outgoing.payload.cid.digest()].clone();
+        let start = usize::try_from(outgoing.start).unwrap();
+        let end = start + usize::try_from(outgoing.header.payload_len()).unwrap();
+        let payload = self.hosts[name].store[outgoing.payload.cid.digest()].slice(start..end);
         let header = Header::parse(outgoing.header.raw(), &Lax::strict()).unwrap().unwrap();
         assert_eq!(header.bundle_id(), outgoing.bundle);
         assert_eq!(header.previous_node(), Some(node(name)));
@@ -204,7 +248,7 @@ impl World {
             self.queue.push_back((name, Input::Refused { link, bundle, reason }));
             return;
         }
-        let block = BlockRef { cid: outgoing.payload.cid.with_codec(Codec::Raw), len: outgoing.payload.len };
+        let block = BlockRef::raw(&payload);
         let adu = (payload.len() <= limits::CONTROL_ADU_BYTES_MAX).then(|| payload.clone());
         self.host(peer).store.insert(*block.cid.digest(), payload);
         self.queue.push_back((peer, Input::Received { link: other, header, payload: block, adu }));
@@ -380,6 +424,15 @@ impl World {
         host.store.retain(|digest, _| needed.contains(digest));
         self.drain(name);
         self.settle();
+    }
+
+    /// The host has been told something else from the beginning; it has no records yet.
+    pub fn reconfigure(&mut self, name: &str, change: impl FnOnce(&mut Config)) {
+        let now = self.now;
+        let host = self.host(name);
+        assert!(host.records.is_empty());
+        change(&mut host.config);
+        host.agent = Agent::restore(host.config.clone(), Box::new(Epidemic), [1; 32], Vec::new(), now);
     }
 
     /// The same host from the first of its records, as if the rest had never reached the disk.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use bundle_spec::{NodeId, sign::PublicKey};
+use bundle_spec::sign::PublicKey;
 use quinn::{Connection, Endpoint};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,12 +16,19 @@ use tracing::{debug, warn};
 
 use super::{
     control,
-    identity::Certificate,
-    partial::Partials,
-    roster::{ConnectionId, Newcomer},
     session::{self, code},
 };
-use crate::{agent::CloseReason, cla::buffers::Buffers, node::mailbox::Handle};
+use crate::{
+    agent::CloseReason,
+    cla::{
+        buffers::Buffers,
+        identity::Certificate,
+        partial::Partials,
+        roster::{ConnectionId, Newcomer},
+        seats::Ask,
+    },
+    node::mailbox::Handle,
+};
 
 /// What every connection needs of its endpoint. Cheap to clone.
 #[derive(Clone)]
@@ -32,23 +39,13 @@ pub(super) struct Desk {
     pub(super) endpoint: Endpoint,
     pub(super) certificate: Arc<Certificate>,
     /// The endpoint's ear.
-    pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) asks: mpsc::Sender<Ask<PublicKey>>,
     /// Everybody who is connected.
     pub(super) connected: watch::Receiver<BTreeSet<PublicKey>>,
     /// Rung when somebody waits for a peer.
     pub(super) redial: Arc<Notify>,
     /// Names connections.
     pub(super) ids: Arc<AtomicU64>,
-}
-
-/// What a connection asks its endpoint.
-pub(super) enum Ask {
-    /// A seat. The answer comes once it is free; dropped without answer, there is none.
-    Enter { newcomer: Newcomer, stop: CancellationToken, seat: oneshot::Sender<Partials> },
-    /// Whether the peer may call itself so.
-    Name { peer: PublicKey, name: NodeId, may: oneshot::Sender<bool> },
-    /// The connection is over.
-    Leave { peer: PublicKey, id: ConnectionId, partials: Partials },
 }
 
 /// What became of a connection.

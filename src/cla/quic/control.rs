@@ -8,13 +8,13 @@ use quinn::{Connection, ReadExactError, RecvStream, SendStream};
 use tokio::{sync::mpsc, time::timeout};
 use tracing::debug;
 
-use super::{
-    identity,
-    session::{Event, Greeted},
-};
+use super::session::{Event, Greeted};
 use crate::{
     agent::CloseReason,
-    cla::frame::{FRAME_BYTES_MAX, Frame, FrameError, Hello},
+    cla::{
+        frame::{FRAME_BYTES_MAX, Frame, FrameError, Hello},
+        identity,
+    },
     limits::PAYLOAD_BYTES_MAX,
 };
 

@@ -8,15 +8,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    PeerAddress,
-    backoff::Backoff,
     contact::{self, Contact, Desk},
     tls,
-    transport::transport,
+    transport::{self, transport},
 };
+use crate::cla::{address::PeerAddress, backoff::Backoff};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long one may take at least. A handshake that is lost is said again after a second, then in pauses that
+/// double: a new attempt is faster.
+const ATTEMPT_MIN: Duration = Duration::from_secs(2);
+/// How many round trips one may take, where that is known.
+const ATTEMPT_ROUND_TRIPS: u32 = 8;
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
@@ -25,6 +29,7 @@ pub(super) async fn keep(desk: Desk, address: PeerAddress, stop: CancellationTok
     let mut backoff = Backoff::new();
     let mut key = address.expected().copied();
     let mut connected = desk.connected.clone();
+    let mut patience = ATTEMPT;
     loop {
         // Whoever is connected need not be dialled, whichever side has dialled.
         if !until_away(&mut connected, key, &stop).await {
@@ -33,14 +38,21 @@ pub(super) async fn keep(desk: Desk, address: PeerAddress, stop: CancellationTok
         let attempt = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            attempt = connect(&desk, &address) => attempt,
+            attempt = connect(&desk, &address, patience) => attempt,
         };
         match attempt {
             Ok((connection, peer)) => {
                 key = Some(peer);
+                let path = connection.clone();
                 let contact = contact::serve(&desk, connection, peer, true, stop.child_token()).await;
+                let round_trip = path.rtt();
+                // The last handle ends a connection that nobody has closed.
+                drop(path);
                 match contact {
-                    Contact::Held => backoff.reset(),
+                    Contact::Held => {
+                        backoff.reset();
+                        patience = (round_trip * ATTEMPT_ROUND_TRIPS).clamp(ATTEMPT_MIN, ATTEMPT);
+                    }
                     Contact::Elsewhere | Contact::Refused => {}
                 }
                 if !until_away(&mut connected, key, &stop).await {
@@ -99,15 +111,19 @@ enum DialError {
     Myself,
 }
 
-async fn connect(desk: &Desk, address: &PeerAddress) -> Result<(quinn::Connection, PublicKey), DialError> {
+async fn connect(
+    desk: &Desk,
+    address: &PeerAddress,
+    patience: Duration,
+) -> Result<(quinn::Connection, PublicKey), DialError> {
     let resolved = tokio::net::lookup_host((address.host(), address.port())).await;
     let mut last = DialError::NoAddress;
     for place in resolved.map_err(DialError::Name)?.take(ADDRESSES_MAX) {
         let mut config =
             quinn::ClientConfig::new(Arc::new(tls::client(&desk.certificate, address.expected().copied())?));
-        config.transport_config(Arc::new(transport()));
+        config.transport_config(Arc::new(transport(transport::CONTROL_STREAMS)));
         let attempt = match desk.endpoint.connect_with(config, place, tls::SERVER_NAME) {
-            Ok(connecting) => timeout(ATTEMPT, connecting).await,
+            Ok(connecting) => timeout(patience, connecting).await,
             Err(error) => {
                 last = error.into();
                 continue;

@@ -14,15 +14,13 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::{
-    partial::Partial,
-    session::{Event, code},
-};
+use super::session::{Event, code};
 use crate::{
     agent::Refusal,
     cla::{
         buffers::Buffers,
         frame::{Frame, read_preamble},
+        partial::Partial,
     },
     limits::{CONTROL_ADU_BYTES_MAX, PAYLOAD_BYTES_MAX},
     node::mailbox::{LinkReporter, Stopped, Store, StoreError},

@@ -23,15 +23,18 @@ use tracing::{debug, warn};
 
 use super::{
     control,
-    pace::Pace,
-    partial::Partials,
+    pulse::Pulse,
     receive::{self, Claim, Inlet, Reception},
     transmit::{self, Outlet, Sent, Transmission},
 };
 use crate::{
     agent::{CloseReason, Input, LinkClass, Outgoing, Refusal},
-    cla::buffers::Buffers,
-    cla::frame::{ANNOUNCEMENT_BYTES_MAX, Frame, Hello, PARTIALS_MAX},
+    cla::{
+        buffers::Buffers,
+        frame::{ANNOUNCEMENT_BYTES_MAX, Frame, Hello, PARTIALS_MAX},
+        pace::Pace,
+        partial::Partials,
+    },
     node::mailbox::{Handle, LinkCommand, LinkPort, Stopped},
 };
 
@@ -98,6 +101,8 @@ struct Sending {
 struct Session {
     handle: Handle,
     connection: Connection,
+    /// Whether the peer still says anything.
+    pulse: Pulse,
     port: LinkPort,
     inlet: Inlet,
     outlet: Outlet,
@@ -144,6 +149,7 @@ pub(super) async fn serve(
         Ended::Written
     });
     let session = Session {
+        pulse: Pulse::new(handle.clock().now()),
         handle,
         connection,
         port,
@@ -168,6 +174,9 @@ impl Session {
         let reason = loop {
             let frames = self.inlet.frames.clone();
             let connection = self.connection.clone();
+            let clock = self.handle.clock().clone();
+            let is_busy = !(self.sending.is_empty() && self.receiving.is_empty());
+            let look = is_busy.then(|| self.pulse.due());
             let commands = &mut self.port.commands;
             // Commands are taken only while the peer takes our words.
             let command = async {
@@ -190,12 +199,25 @@ impl Session {
                     }
                     Err(error) => Err(reason_of(&error)),
                 },
+                () = clock.sleep_until(look) => self.looked(),
             };
             if let Err(reason) = step {
                 break reason;
             }
         };
         self.part(reason, heard).await
+    }
+
+    /// Something is under way: whether the peer still lives.
+    fn looked(&mut self) -> Result<(), CloseReason> {
+        let heard = self.connection.stats().udp_rx.datagrams;
+        match self.pulse.beats(self.handle.clock().now(), heard, self.connection.rtt()) {
+            true => Ok(()),
+            false => {
+                debug!("the peer has fallen silent");
+                Err(CloseReason::Lost)
+            }
+        }
     }
 
     /// Ends the contact: good-byes, then what has arrived in part is gathered.

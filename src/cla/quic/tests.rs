@@ -6,8 +6,9 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::{
-    agent::{CloseReason, Input, LinkId, NewBundle, Refusal, Submission},
+    agent::{CloseReason, Input, LinkId, NewBundle, Refusal, Submission, Terms},
     cla::{
+        address::Road,
         frame::{Frame, Hello},
         testing::{Mind, TestNode},
     },
@@ -191,7 +192,9 @@ async fn two_nodes_that_dial_each_other_come_to_one_contact() {
         let (link, peer) = left.node.opened().await;
         assert_eq!(peer, target);
         let outgoing = left.node.bundle(&target, sequence, b"hello");
-        left.node.command(link, LinkCommand::Transmit(outgoing)).await;
+        if !left.node.offer(link, LinkCommand::Transmit(outgoing)).await {
+            continue;
+        }
         let ended = left.node.next(|input| match input {
             Input::Transmitted { .. } => Some(true),
             Input::ContactClosed { .. } => Some(false),
@@ -220,7 +223,7 @@ async fn a_node_that_stops_says_good_bye() {
 async fn another_key_than_the_expected_one_is_not_spoken_to() {
     let mut right = Side::start(2, Mind::Obliging, ROOM, Some(any_port()), &[]).await;
     let port = right.bound.port();
-    let wrong = PeerAddress::new("127.0.0.1", port, Some(PublicKey([7; 32]))).unwrap();
+    let wrong = PeerAddress::new(Road::Quic, "127.0.0.1", port).unwrap().with_key(PublicKey([7; 32]));
     let left = Side::start(1, Mind::Obliging, ROOM, None, &[wrong]).await;
     // A third node comes in later than the first could; only its contact opens.
     let third = Side::start(3, Mind::Obliging, ROOM, None, &[right.address(true)]).await;
@@ -294,7 +297,13 @@ async fn a_bundle_that_is_submitted_here_is_delivered_there() {
     let left = Side::start(1, Mind::Agent, ROOM, None, &[right.address(true)]).await;
     let payload = left.node.handle.write_block(Bytes::from_static(b"good morning")).await.unwrap();
     let destination = right.node.handle.node_id().endpoint("inbox", 2);
-    let bundle = NewBundle { destination, source: "test".to_owned(), payload, lifetime: None };
+    let bundle = NewBundle {
+        destination,
+        source: "test".to_owned(),
+        payload,
+        lifetime: None,
+        terms: Terms::default(),
+    };
     left.node.handle.submit(Submission::Bundle(bundle)).await.unwrap();
     let (_, _, arrived, _) = right.node.received().await;
     assert_eq!(arrived, b"good morning");
@@ -341,6 +350,7 @@ impl Side {
             peers: self.peers.subscribe(),
             redial: Arc::default(),
             bound,
+            quicclav1: None,
         };
         self.stopping = CancellationToken::new();
         self.tasks.spawn(Box::new(quic).run(self.node.handle.clone(), self.stopping.clone()));
@@ -351,7 +361,8 @@ impl Side {
 
     fn address(&self, expects: bool) -> PeerAddress {
         let key = bundle_spec::sign::SigningKey::from_bytes(&self.node.secret).public();
-        PeerAddress::new("127.0.0.1", self.bound.port(), expects.then_some(key)).unwrap()
+        let address = PeerAddress::new(Road::Quic, "127.0.0.1", self.bound.port()).unwrap();
+        if expects { address.with_key(key) } else { address }
     }
 
     async fn stop(&mut self) {
@@ -401,7 +412,7 @@ type Stranger = (Endpoint, quinn::Connection, quinn::SendStream, quinn::RecvStre
 
 /// A connection by hand, greeted as `name`.
 async fn greet(side: &Side, name: &str) -> Stranger {
-    let certificate = Certificate::of_secret(&[8; 32]).unwrap();
+    let certificate = Certificate::of_secret(&[8; 32], side.node.handle.node_id()).unwrap();
     let endpoint = Endpoint::client(any_port()).unwrap();
     let config = quinn::ClientConfig::new(Arc::new(tls::client(&certificate, None).unwrap()));
     let connection = endpoint.connect_with(config, side.bound, "any").unwrap().await.unwrap();

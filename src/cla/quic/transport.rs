@@ -6,13 +6,15 @@ use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, Va
 
 use crate::limits::{BLOCK_BYTES_MAX, LINK_TRANSFERS_MAX};
 
+/// Streams that go both ways of our own protocol.
+pub const CONTROL_STREAMS: u32 = 1;
 /// How many bytes go from store to wire, or back, in one step. A transfer holds at most two of them.
 pub const CHUNK_BYTES: usize = 256 * 1024;
-/// After this long without a sign of life a connection is over; then it is dialled anew, which is faster than
-/// waiting for probe timers that have doubled for minutes.
+/// After this long without a sign of life a connection is over on which nothing is under way; where something
+/// is, that is seen sooner (`pulse`).
 const IDLE: Duration = Duration::from_secs(30);
 /// How often a quiet side gives a sign of life, so that a stalled sender is woken.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// Round trip that is assumed until one was measured.
 const INITIAL_RTT: Duration = Duration::from_millis(333);
 /// Longest datagram that is tried. Jumbo frames and loopback take it; elsewhere the attempts are lost or
@@ -22,9 +24,9 @@ const DATAGRAM_BYTES_MAX: u16 = 6500;
 /// One stream's window: eight blocks, and four times a geostationary 25 Mbit/s.
 const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
 
-/// The settings of every connection.
+/// The settings of connections on which the peer may open so many streams that go both ways.
 #[must_use]
-pub fn transport() -> TransportConfig {
+pub fn transport(control_streams: u32) -> TransportConfig {
     let mut config = TransportConfig::default();
     let blocks = BLOCK_BYTES_MAX * u64::try_from(LINK_TRANSFERS_MAX).expect("a small number");
     config
@@ -35,7 +37,7 @@ pub fn transport() -> TransportConfig {
         .receive_window(VarInt::from_u64(2 * blocks).expect("32 MiB fit"))
         .send_window(blocks)
         .max_concurrent_uni_streams(VarInt::from_u64(blocks / BLOCK_BYTES_MAX).expect("16 fit"))
-        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_bidi_streams(VarInt::from_u32(control_streams))
         .datagram_receive_buffer_size(None)
         .mtu_discovery_config(Some(discovery()))
         .congestion_controller_factory(congestion_control());

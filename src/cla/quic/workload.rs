@@ -16,10 +16,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{PeerAddress, Quic, identity::Certificate, tls, transport};
+use super::{Quic, tls, transport};
 use crate::{
     agent::{Agent, Config, Input, LinkId, Outgoing},
-    cla::{ClaError, ConvergenceLayer},
+    cla::{
+        ClaError, ConvergenceLayer,
+        address::{PeerAddress, Road},
+        identity::Certificate,
+    },
     limits::{self, LINK_TRANSFERS_MAX},
     node::mailbox::{Clock, Handle, LinkCommand, Mail, Store, Time},
     route::Epidemic,
@@ -47,7 +51,7 @@ pub async fn bundles(
     let mut tasks = JoinSet::new();
     let receiver = End::start(2, target, None, &stop, &mut tasks).await;
     let (key, port) = (SigningKey::from_bytes(&[2; 32]).public(), receiver.bound.port());
-    let address = PeerAddress::new("127.0.0.1", port, Some(key)).map_err(failed)?;
+    let address = PeerAddress::new(Road::Quic, "127.0.0.1", port).map_err(failed)?.with_key(key);
     let sender = End::start(1, source, Some(address), &stop, &mut tasks).await;
     tasks.spawn(async move {
         receiver.acknowledge().await;
@@ -75,7 +79,8 @@ pub enum Tuning {
 /// # Errors
 /// What the connection says.
 pub async fn streams(load: Load, tuning: Tuning) -> Result<Duration, ClaError> {
-    let certificate = Certificate::of_secret(&[2; 32]).map_err(failed)?;
+    let node = SigningKey::from_bytes(&[2; 32]).public().node_id();
+    let certificate = Certificate::of_secret(&[2; 32], &node).map_err(failed)?;
     let mut server = ServerConfig::with_crypto(Arc::new(tls::server(&certificate).map_err(failed)?));
     server.transport_config(Arc::new(tuning.transport()));
     let server = tuning.endpoint(Some(server))?;
@@ -120,7 +125,7 @@ impl Tuning {
     fn transport(self) -> TransportConfig {
         match self {
             Self::Quinn => TransportConfig::default(),
-            Self::Link => transport::transport(),
+            Self::Link => transport::transport(transport::CONTROL_STREAMS),
         }
     }
 
@@ -153,7 +158,14 @@ pub async fn blocks(load: Load, store: &Arc<dyn Store>) -> Result<Vec<Outgoing>,
             let payload = writer.finish(None)?;
             let timestamp = CreationTimestamp { time: DtnTime(1), sequence };
             let header = Builder::new(source.clone(), target.clone(), timestamp, 3_600_000).header(len);
-            outgoing.push(Outgoing { bundle: header.bundle_id(), header, payload, start: 0, offset: 0 });
+            outgoing.push(Outgoing {
+                bundle: header.bundle_id(),
+                header,
+                payload,
+                start: 0,
+                offset: 0,
+                sealed: None,
+            });
         }
         store.append(&[])?;
         Ok::<_, crate::node::mailbox::StoreError>(outgoing)
@@ -182,7 +194,13 @@ impl End {
         let key = SigningKey::from_bytes(&[seed; 32]);
         let node = key.public().node_id();
         let (handle, mail) = Handle::new(node.clone(), store, Arc::new(Clock::resume(0, Time::ZERO)));
-        let config = Config { node, key, version: String::new(), bundles_max: limits::BUNDLES_MAX };
+        let config = Config {
+            node,
+            key,
+            version: String::new(),
+            bundles_max: limits::BUNDLES_MAX,
+            status_reports: false,
+        };
         let now = handle.clock().now();
         let agent = Agent::restore(config, Box::new(Epidemic), [seed; 32], Vec::new(), now);
         let bound = watch::Sender::new(None);
@@ -194,6 +212,7 @@ impl End {
             peers: watch::Sender::new(peer.into_iter().collect()).subscribe(),
             redial: Arc::default(),
             bound,
+            quicclav1: None,
         };
         tasks.spawn(Box::new(quic).run(handle.clone(), stop.clone()));
         let address = told.wait_for(Option::is_some).await.ok().and_then(|address| *address);

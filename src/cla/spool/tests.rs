@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{layout::Layout, *};
 use crate::{
-    agent::{Input, NewBundle, Submission},
+    agent::{Input, NewBundle, Submission, Terms},
     cla::testing::{Mind, TestNode},
     node::mailbox::LinkCommand,
 };
@@ -223,7 +223,13 @@ async fn village_with(clinic: &TestNode, payloads: &[&[u8]]) -> TestNode {
     for payload in payloads {
         let payload = village.handle.write_block(Bytes::copy_from_slice(payload)).await.unwrap();
         let destination = clinic.handle.node_id().endpoint("inbox", 2);
-        let bundle = NewBundle { destination, source: "test".to_owned(), payload, lifetime: None };
+        let bundle = NewBundle {
+            destination,
+            source: "test".to_owned(),
+            payload,
+            lifetime: None,
+            terms: Terms::default(),
+        };
         village.handle.submit(Submission::Bundle(bundle)).await.unwrap();
     }
     village

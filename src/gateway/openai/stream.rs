@@ -112,7 +112,11 @@ impl Live {
                 self.missed |= self.started > 1;
             }
             Step::Answered { .. } | Step::Failed { .. } | Step::Expired | Step::Cancelled => self.look = true,
-            Step::Accepted | Step::Received { .. } | Step::Forwarded { .. } | Step::Waiting { .. } => {}
+            Step::Accepted
+            | Step::Received { .. }
+            | Step::Forwarded { .. }
+            | Step::Waiting { .. }
+            | Step::Reported { .. } => {}
         }
     }
 }

@@ -30,6 +30,14 @@ pub(in crate::store) struct Reserved {
     pub(in crate::store) offset: u64,
 }
 
+impl Reserved {
+    /// The room behind the first `taken` bytes, if it is worth giving back.
+    pub(in crate::store) fn rest(&self, taken: u64, len: u64) -> Option<ExtentAt> {
+        let extent = ExtentAt { segment: self.segment.number, offset: self.offset + taken, len, crc: 0 };
+        (len >= PAGE && !self.segment.is_solo).then_some(extent)
+    }
+}
+
 impl Log {
     /// Sees to it that drafts fit into the active segment.
     pub(super) fn make_room(
@@ -287,6 +295,11 @@ impl Log {
             let extent = ExtentAt { segment: number, offset: reserved.offset, len, crc: 0 };
             state.freed.push(super::Freed { extent, seq: 0 });
         }
+    }
+
+    /// Gives room back that was reserved and is not needed.
+    pub(in crate::store) fn give_back(&self, extent: ExtentAt) {
+        self.state().freed.push(super::Freed { extent, seq: 0 });
     }
 
     /// Removes a segment that nothing refers to.

@@ -64,6 +64,26 @@ fn a_block_that_is_not_what_was_announced_is_not_kept() {
 }
 
 #[test]
+fn a_block_that_ends_early_is_what_has_come_and_gives_its_room_back() {
+    everywhere(|store| {
+        for (seed, (announced, taken)) in
+            [(1000, 10), (70_000, 65_000), (900_000, 300_000)].into_iter().enumerate()
+        {
+            let bytes = content(taken, 10 + u8::try_from(seed).unwrap());
+            let mut writer = store.create(block_len(announced)).unwrap();
+            writer.write(&bytes).unwrap();
+            let block = writer.finish_early().unwrap();
+            assert_eq!(block, BlockRef::raw(&bytes));
+            assert_eq!(get(store, &block), Some(bytes));
+        }
+        assert!(store.check(false).unwrap().findings.is_empty());
+        // What was announced and did not come takes no room.
+        let left = QUOTA - store.usage().live;
+        assert!(store.create(left * 3 / 4).is_ok(), "{left} bytes are left");
+    });
+}
+
+#[test]
 fn a_released_block_is_gone_and_can_come_again() {
     everywhere(|store| {
         for len in [1000, 100_000, 500_000] {

@@ -42,6 +42,10 @@ complete -c pannier -n "__fish_pannier_needs_command" -f -a "list" -d 'List jobs
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "status" -d 'Show the node, or the journey of a job'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "watch" -d 'Show what happens, as it happens'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "cancel" -d 'Take a job back'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "send" -d 'Send a file as a bundle; prints its id'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "recv" -d 'Receive what waits at an endpoint'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "query" -d 'Ask for endpoints, peers, bundles and the store'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "trigger" -d 'Run a command for every bundle that comes'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "peer" -d 'Add and dial other nodes'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "spool" -d 'Carry bundles on a stick'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "ping" -d 'See whether another node answers'
@@ -146,6 +150,161 @@ complete -c pannier -n "__fish_pannier_using_subcommand cancel" -s q -l quiet -d
 complete -c pannier -n "__fish_pannier_using_subcommand cancel" -s v -l verbose -d 'Say more'
 complete -c pannier -n "__fish_pannier_using_subcommand cancel" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s r -l receiver -d 'The endpoint that it is for' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s s -l sender -d 'From this endpoint of this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s l -l lifetime -d 'How long it is worth carrying; a number is seconds' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l report -d 'Ask for status reports' -r -f -a "received\t''
+forwarded\t''
+delivered\t''
+deleted\t''
+all\t''"
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l report-to -d 'Where reports go; by default to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l hop-limit -d 'How many hops it may take' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l crc -d 'Which checksum its blocks carry' -r -f -a "16\t''
+32\t''"
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s p -l port -d 'Talk to the node that listens on this port of this machine' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s D -l dryrun -l dry-run -d 'Only see whether it would be accepted'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l report-time -d 'Ask for the time in reports'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l acknowledge -d 'Ask the receiving application for an acknowledgement'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l no-fragment -d 'It must arrive in one piece'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s 6 -l ipv6 -d 'Reach that port over IPv6'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s e -l endpoint -d 'Take what has waited longest at this endpoint' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s b -l bid -d 'Read this bundle and leave it there' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s d -l delete -d 'Take this bundle without reading it' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s o -l output -l outfile -d 'Write into this file; into a folder everything that waits' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l wait -d 'Wait until there is something' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s p -l port -d 'Talk to the node that listens on this port of this machine' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s k -l keep -d 'Leave it there'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s x -l hex -d 'Print hexadecimal digits'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s r -l raw -d 'The whole bundle, not only its payload'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l register -d 'Only register in the endpoint'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l unregister -d 'Only end the registration; what waits goes on waiting'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s 6 -l ipv6 -d 'Reach that port over IPv6'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand recv" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -s p -l port -d 'Talk to the node that listens on this port of this machine' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -s 6 -l ipv6 -d 'Reach that port over IPv6'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -f -a "eids" -d 'Endpoints of applications, and how much waits there'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -f -a "peers" -d 'Other nodes'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -f -a "bundles" -d 'Bundles that are held'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -f -a "store" -d 'How full the store is, and of what'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -f -a "info" -d 'The node at a glance'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and not __fish_seen_subcommand_from eids peers bundles store info nodeid" -f -a "nodeid" -d 'Who this node is'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from eids" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from peers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -s a -l addr -d 'Only from or for endpoints that contain this' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from bundles" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from store" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand query; and __fish_seen_subcommand_from nodeid" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s e -l endpoint -d 'The endpoint; registers in it' -r
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s c -l command -d 'The command, with its arguments' -r
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l retry -d 'How long after a failure a bundle is tried again' -r
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s p -l port -d 'Talk to the node that listens on this port of this machine' -r
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l once -d 'Do what waits, then end'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s 6 -l ipv6 -d 'Reach that port over IPv6'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l node -d 'Talk to this node' -r
@@ -362,7 +521,7 @@ complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_s
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -f -a "inspect" -d 'Show what a bundle says'
-complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -f -a "validate" -d 'Check a bundle against RFC 9171, and the signature of a result'
+complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -f -a "validate" -d 'Check a bundle against RFC 9171, its security operations, and the signature of a result'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -f -a "create" -d 'Make a bundle of a payload'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -l set -d 'Overrule the configuration' -r
@@ -375,6 +534,7 @@ complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -s v -l verbose -d 'Say more'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from validate" -l keys -d 'Keys to check security operations (BPSec) with: a JWK set' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from validate" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from validate" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and __fish_seen_subcommand_from validate" -l node -d 'Talk to this node' -r

@@ -254,6 +254,8 @@ enum StepWire {
     Expired,
     #[n(8)]
     Cancelled,
+    #[n(9)]
+    Reported(#[n(0)] Option<NodeId>, #[n(1)] String),
 }
 
 impl From<&JourneyEntry> for EntryWire {
@@ -268,6 +270,7 @@ impl From<&JourneyEntry> for EntryWire {
             Step::Failed { by, why } => StepWire::Failed(by.clone(), why.clone()),
             Step::Expired => StepWire::Expired,
             Step::Cancelled => StepWire::Cancelled,
+            Step::Reported { by, what } => StepWire::Reported(by.clone(), what.clone()),
         };
         Self { at: entry.at.0, wall: entry.wall, step }
     }
@@ -285,6 +288,7 @@ impl From<EntryWire> for JourneyEntry {
             StepWire::Failed(by, why) => Step::Failed { by, why },
             StepWire::Expired => Step::Expired,
             StepWire::Cancelled => Step::Cancelled,
+            StepWire::Reported(by, what) => Step::Reported { by, what },
         };
         Self { at: Time(wire.at), wall: wire.wall, step }
     }
