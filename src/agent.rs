@@ -5,6 +5,7 @@
 //! [`Agent`]. Nothing here reads a clock, draws a number that was not seeded, or touches a payload.
 
 mod answer;
+mod clearance;
 mod deliver;
 mod dispatch;
 mod endpoints;
@@ -23,6 +24,7 @@ mod link;
 mod mint;
 mod models;
 mod output;
+mod possessions;
 mod reassemble;
 mod receipts;
 mod record;
@@ -32,6 +34,7 @@ mod restore;
 mod road;
 mod run;
 mod screening;
+mod sealed;
 mod submit;
 mod summary;
 #[cfg(test)]
@@ -42,9 +45,10 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bundle_spec::{Digest, Header, NodeId, sign::SigningKey};
+use bundle_spec::{Digest, Header, NodeId, security::Policy, sign::SigningKey};
 
 pub use self::{
+    clearance::Withheld,
     endpoints::{ANSWERS, BLOCKS, ECHO, JOBS},
     event::{Event, EventKind, JourneyEntry, Step},
     input::{
@@ -54,12 +58,13 @@ pub use self::{
     output::{Answer, Outgoing, Output, Part, Reason, SubmitError, Task, TaskModel},
     record::{
         AskerRecord, BundleRecord, JobRecord, JobState, JobWork, ModelRecord, Record, RecordError, RecordKey,
-        Retention,
+        Retention, Seal,
     },
     view::{BundleView, EndpointView, JobView, LinkView, ModelView, PeerView, StatusView, WaitingView},
 };
 use self::{
     handover::Handovers,
+    ingress::Read,
     jobs::Jobs,
     ledger::Ledger,
     link::Link,
@@ -86,6 +91,8 @@ pub struct Config {
     pub bundles_max: usize,
     /// Whether status reports are made for bundles that ask for them.
     pub status_reports: bool,
+    /// Who secures what: bundles that leave encrypted are kept from links where that is forbidden.
+    pub rules: Policy,
 }
 
 /// The agent of one node. Three kinds of methods: getters that change nothing; [`Agent::handle`], which takes
@@ -156,9 +163,11 @@ impl Agent {
                 }
             }
             Input::Heard { link, adu } => self.hear(link, &adu),
-            Input::Received { link, header, payload, adu } => self.receive(link, header, payload, adu),
-            Input::Distrusted { link, bundle, payload, reason } => {
-                self.distrust(link, bundle, &payload, reason);
+            Input::Received { link, header, payload, adu, opened } => {
+                self.receive(link, header, payload, Read { adu, opened });
+            }
+            Input::Distrusted { link, header, payload, reason, report } => {
+                self.distrust(link, &header, (&payload, reason, report));
             }
             Input::Transmitted { link, bundle } => self.transmitted(link, &bundle),
             Input::Refused { link, bundle, reason } => self.refused(link, &bundle, reason),
@@ -172,6 +181,7 @@ impl Agent {
             Input::BlockLost { cid } => self.lose_block(cid.digest()),
             Input::Assembled { bundle, result } => self.assembled(&bundle, result),
             Input::TaskEnded { task, outcome } => self.end_task(task, outcome),
+            Input::Opened { job, adu } => self.open_job(&job, &adu),
             Input::Resources(resources) => self.take_resources(resources),
             Input::ClockSet { wall, error: _ } => self.mint.set_clock(self.now, wall),
         }
@@ -200,8 +210,9 @@ impl Agent {
     ///
     /// # Errors
     /// Why not.
-    pub fn admit(&self, now: Time, _link: LinkId, header: &Header) -> Result<(), Refusal> {
+    pub fn admit(&self, now: Time, link: LinkId, header: &Header) -> Result<(), Refusal> {
         self.judge(now, header)?;
+        self.judge_clearance(link, header)?;
         let free = self.resources.as_ref().map_or(u64::MAX, |resources| resources.store_free);
         if header.payload_len() > free {
             return Err(Refusal::NoRoom);

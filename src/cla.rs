@@ -14,6 +14,7 @@ mod identity;
 pub mod ipnd;
 mod keepers;
 pub mod mtcp;
+mod offload;
 mod pace;
 mod partial;
 mod payload;
@@ -24,7 +25,7 @@ mod seats;
 mod source;
 pub mod spool;
 pub mod stcp;
-mod stream;
+pub mod stream;
 pub mod tcpclv4;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,6 @@
 //! People's side on a terminal: what was typed becomes settings and one command. Most commands are requests
-//! to the gateway of a running node; `init`, `run`, `bundle`, `completions`, `man` and half of `doctor`
-//! need none.
+//! to the gateway of a running node; `init`, `run`, `key`, `bundle`, `completions`, `man` and half of
+//! `doctor` need none.
 
 mod args;
 mod bundle;
@@ -13,6 +13,7 @@ mod fetch;
 mod init;
 mod jobs;
 mod journey;
+mod key;
 mod model;
 mod peer;
 mod printer;
@@ -51,7 +52,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Carry", &["peer", "spool", "ping"]),
     ("Models", &["model"]),
     ("Node", &["init", "run", "doctor", "selftest"]),
-    ("Tools", &["bundle", "completions", "man"]),
+    ("Tools", &["key", "bundle", "completions", "man"]),
 ];
 
 /// The tree of commands, for whatever is generated from it.
@@ -220,6 +221,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Run { ready_file } => run::run(context, ready_file),
         Command::Doctor { quick } => doctor::doctor(context, quick).await,
         Command::Selftest { wait } => selftest::selftest(context, wait).await,
+        Command::Key(command) => key::key(context, command),
         Command::Bundle(bundle) => bundle::bundle(context, bundle),
         Command::Completions { shell } => tools::completions(context, shell),
         Command::Man { dir } => tools::man(context, dir.as_deref()),

@@ -29,6 +29,11 @@ pub const FILLING_BYTES_MIN: u64 = 64 * 1024;
 pub const HANDOVERS_MAX: usize = 4_096;
 /// Most transfers that were cut off of which one contact remembers how far they had come.
 pub const OFFSETS_MAX: usize = 256;
+/// How many of the bundles that a peer was last seen to have are remembered although they are not held here.
+pub const POSSESSIONS_LATEST: u64 = 65_536;
+/// Most bundles that one peer is remembered to have: all that can be held here, the latest others, and as
+/// many again until some are forgotten. At about 40 bytes of memory each: 16 MB.
+pub const POSSESSIONS_MAX: usize = BUNDLES_MAX + 131_072;
 /// Most bundles that are put together from fragments at a time: each reads and writes the disk.
 pub const REASSEMBLIES_MAX: usize = 4;
 /// How long until a bundle that could not be put together, for lack of room, is tried again.
@@ -54,6 +59,8 @@ pub const REPORTS_PENDING_MAX: usize = 512;
 pub const REPORT_LIFETIME_MS_MIN: u64 = 3600 * 1000;
 /// Longest lifetime of a status report in milliseconds.
 pub const REPORT_LIFETIME_MS_MAX: u64 = 14 * 24 * 3600 * 1000;
+/// Most sealing keys that a node has or knows, epochs included.
+pub const SEALING_KEYS_MAX: usize = 1_024;
 /// Most links open at a time.
 pub const LINKS_MAX: usize = 256;
 /// Most nodes remembered that were met; the one that was met longest ago goes first.
@@ -70,6 +77,12 @@ pub const CLAIM_MAX: Duration = Duration::from_secs(3600);
 pub const MODEL_NAME_BYTES_MAX: usize = 255;
 /// Most bundles in flight on one link, so that an urgent one never waits behind many.
 pub const LINK_TRANSFERS_MAX: usize = 16;
+/// Most bundles in flight on a link that takes short ones in batches, as long as they are no more than
+/// [`LINK_BATCH_BYTES_MAX`] together.
+pub const LINK_BATCH_MAX: usize = 256;
+/// Most bytes in flight beyond the first [`LINK_TRANSFERS_MAX`] bundles: on a road of 10 Mbit/s they take
+/// a fifth of a second.
+pub const LINK_BATCH_BYTES_MAX: u64 = 256 * 1024;
 /// Most receipts remembered and passed on.
 pub const RECEIPTS_MAX: usize = 4_096;
 /// Most entries in one summary frame (`have`): 1,000 digests of 16 bytes keep it under 64 KiB with room to

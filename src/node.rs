@@ -14,12 +14,13 @@ mod readiness;
 pub(crate) mod rehearsal;
 mod resources;
 mod roads;
+pub mod sealing;
 pub mod security;
 mod start;
 mod surroundings;
 mod tasks;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ use crate::agent::{Agent, Input};
 /// Inputs that are handled before their outputs are executed together: one synchronisation of the disk
 /// serves all.
 const GROUP_MAX: usize = 64;
+/// How long records for which nobody waits wait for others to share a synchronisation with.
+const LINGER: Duration = Duration::from_millis(2);
 
 /// One node: an agent, the world's way in and the agent's way out.
 struct Node {
@@ -48,25 +51,32 @@ impl Node {
     /// Drives one agent until `stop`. See "The run loop contract" in ARCHITECTURE.
     async fn run(mut self, stop: CancellationToken) -> Result<(), NodeError> {
         loop {
-            // Steps 1 and 2: records become durable before anything behind them is executed.
+            // Steps 1 and 2: records become durable before anything behind them is executed. What nobody
+            // waits for may wait for company.
             self.drain();
-            self.executor.flush(&stop).await?;
+            if !self.executor.may_linger() {
+                self.executor.flush(&stop).await?;
+            }
 
             // Step 3: exactly one thing.
             let wake = self.agent.next_deadline().map(|(time, _)| time);
             let mail = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return self.executor.flush(&stop).await,
                 () = self.clock.sleep_until(wake) => Mail::Input(Input::Deadline),
                 Some(mail) = self.mailbox.recv() => mail,
+                () = tokio::time::sleep(LINGER), if self.executor.may_linger() => {
+                    self.executor.flush(&stop).await?;
+                    continue;
+                }
             };
 
             // Step 4: one mutation, and those that wait already: they share the synchronisation of step 2.
-            self.accept(mail);
+            self.accept(mail)?;
             for _ in 1..GROUP_MAX {
                 let Ok(mail) = self.mailbox.try_recv() else { break };
                 self.drain();
-                self.accept(mail);
+                self.accept(mail)?;
             }
         }
     }
@@ -77,7 +87,7 @@ impl Node {
         }
     }
 
-    fn accept(&mut self, mail: Mail) {
+    fn accept(&mut self, mail: Mail) -> Result<(), NodeError> {
         let now = self.clock.now();
         match mail {
             Mail::Input(input) => self.agent.handle(now, input),
@@ -87,6 +97,12 @@ impl Node {
             }
             Mail::Ask(question) => question(&self.agent, now),
             Mail::Link { link, commands } => self.executor.open_link(link, commands),
+            Mail::Brought(brought) => {
+                if let Some(mail) = brought.keep(&self.agent, self.executor.store(), now)? {
+                    self.accept(mail)?;
+                }
+            }
         }
+        Ok(())
     }
 }

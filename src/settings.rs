@@ -54,6 +54,8 @@ pub struct Settings {
     pub spool_watch: Vec<PathBuf>,
     /// `[security]`.
     pub security: SecuritySettings,
+    /// `[sealing]`.
+    pub sealing: SealingSettings,
     /// `[inference]`.
     pub inference: InferenceSettings,
     /// `[gateway]`.
@@ -97,6 +99,36 @@ pub struct QuicSettings {
     pub quicclav1: bool,
 }
 
+/// `[sealing]`.
+#[derive(Clone, Debug)]
+pub struct SealingSettings {
+    /// For whom a job is sealed whose asker does not say.
+    pub default: SealDefault,
+    /// The role for which `group` seals.
+    pub role: String,
+    /// How long a sealed job may live; keys that have retired are destroyed later than that.
+    pub keep: Duration,
+}
+
+impl SealingSettings {
+    /// What holds if nobody says anything.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { default: SealDefault::Auto, role: keys::SEALING_ROLE.to_owned(), keep: keys::SEALING_KEEP }
+    }
+}
+
+/// For whom a job is sealed whose asker does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealDefault {
+    /// For the group, where its key is known; else for nobody.
+    Auto,
+    /// For nobody.
+    Open,
+    /// For the group; without its key the job is refused.
+    Group,
+}
+
 /// How far deviations of peers are tolerated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leniency {
@@ -132,6 +164,8 @@ pub struct Tcpclv4Settings {
     pub certificate: Option<PathBuf>,
     /// What is tolerated of peers that dial in.
     pub lax: Leniency,
+    /// Whether encryption is forbidden where peers dial in.
+    pub clear_only: bool,
 }
 
 /// `[cla.mtcp]` and `[cla.stcp]`.
@@ -141,6 +175,8 @@ pub struct StreamSettings {
     pub listen: Option<SocketAddr>,
     /// What is tolerated in bundles that come in.
     pub lax: Leniency,
+    /// Whether encryption is forbidden where bundles come in.
+    pub clear_only: bool,
 }
 
 /// `[cla.udp]`.
@@ -152,6 +188,8 @@ pub struct UdpSettings {
     pub lax: Leniency,
     /// Most bytes a second to one peer, unless its address says otherwise.
     pub rate: NonZeroU64,
+    /// Whether encryption is forbidden where bundles come in.
+    pub clear_only: bool,
 }
 
 /// `[cla.ipnd]`.
@@ -172,6 +210,8 @@ pub struct IpndSettings {
 pub struct SecuritySettings {
     /// The file that the keys are in, a JWK set; `None` if there is none.
     pub keys: Option<PathBuf>,
+    /// The name of the key that signs where encryption is forbidden; `None` if that is nowhere.
+    pub link_key: Option<String>,
     /// Who secures and checks what.
     pub rules: Policy,
 }

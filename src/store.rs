@@ -8,6 +8,7 @@
 use std::io;
 
 use bundle_spec::{BlockRef, Cid, Digest};
+use bytes::Bytes;
 
 use crate::agent::Record;
 
@@ -18,11 +19,13 @@ mod compact;
 mod disk;
 mod follow;
 mod frame;
+mod handles;
 mod home;
 mod index;
 mod log;
 mod memory;
 mod segment;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,9 @@ pub use self::{
     home::{LogStore, Options},
     memory::MemoryStore,
 };
+
+/// Longest block that [`Store::shelve`] takes, in bytes.
+pub const SHORT_BYTES_MAX: usize = 16 * 1024;
 
 /// Durable memory of one node. Synchronous; called from blocking threads, from several at once.
 pub trait Store: Send + Sync {
@@ -48,6 +54,20 @@ pub trait Store: Send + Sync {
     /// If the log cannot be read.
     fn recover(&self) -> Result<Vec<Record>, StoreError>;
 
+    /// Takes a short block in one step: `bytes` are those that `block` names. It stays in memory until the next
+    /// [`Store::append`], which writes it together with its records. Waits for no disk, so it may be called
+    /// where nothing may block.
+    ///
+    /// # Errors
+    /// `Full` if the quota would be passed; `Failed`.
+    ///
+    /// # Panics
+    /// If it is longer than [`SHORT_BYTES_MAX`].
+    fn shelve(&self, block: &BlockRef, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// The bytes of a short block, if they are still in memory. Waits for no disk.
+    fn recent(&self, digest: &Digest) -> Option<Bytes>;
+
     /// Begins a block of exactly `len` bytes.
     ///
     /// # Errors
@@ -64,7 +84,15 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// If the log cannot be written.
-    fn release(&self, digest: &Digest) -> Result<(), StoreError>;
+    fn release(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.release_all(std::slice::from_ref(digest))
+    }
+
+    /// Forgets several blocks in as few writes as there can be.
+    ///
+    /// # Errors
+    /// If the log cannot be written.
+    fn release_all(&self, digests: &[Digest]) -> Result<(), StoreError>;
 
     /// Every block that is here, in no order. For the sweep at start.
     ///

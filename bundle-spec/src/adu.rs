@@ -1,9 +1,10 @@
 //! Application data units: what travels as the payload of a bundle. All are dag-cbor maps with a `"type"`
 //! and a `"version"` key; `../adus.md` is the normative text.
 //!
-//! What is named by its CID or signed (job, result, manifest, chunks, receipt, cancel) is closed: a key
-//! that this version does not know is an error. What peers tell each other on a link (advert, have, want)
-//! is open: such keys are ignored. Bundles whose payload is of an unknown type are carried.
+//! What is named by its CID, signed or sealed (job, result, their sealed forms, manifest, chunks, receipt,
+//! cancel) is closed: a key that this version does not know is an error. What peers tell each other on a
+//! link (advert, have, want) is open: such keys are ignored. Bundles whose payload is of an unknown type are
+//! carried.
 
 mod advert;
 mod cancel;
@@ -12,6 +13,7 @@ mod have;
 mod job;
 mod receipt;
 mod result;
+mod sealed;
 mod signed;
 mod value;
 mod want;
@@ -27,6 +29,10 @@ pub use self::{
     job::{Job, JobInput, Kind, KindError, ModelSelector},
     receipt::Receipt,
     result::{Failure, FailureError, JobResult, Outcome, Output, Statement, Timings, Usage},
+    sealed::{
+        OpenedJob, OpenedResult, RECIPIENTS_MAX, Recipient, SealLevel, SealLevelError, SealedJob,
+        SealedResult,
+    },
     value::Value,
     want::Want,
 };
@@ -119,6 +125,10 @@ pub enum Adu {
     Job(Job),
     /// What came of it.
     Result(JobResult),
+    /// Work to be done that only its recipients can read.
+    SealedJob(SealedJob),
+    /// What came of it, for who asked.
+    SealedResult(SealedResult),
     /// What a model or another asset consists of.
     Manifest(Manifest),
     /// The chunks of an asset, in order.
@@ -144,6 +154,8 @@ impl Adu {
         match Fields::read_any(bytes)?.need("type")?.any_text()? {
             "job" => Job::decode(bytes).map(Self::Job),
             "result" => JobResult::decode(bytes).map(Self::Result),
+            "sealed-job" => SealedJob::decode(bytes).map(Self::SealedJob),
+            "sealed-result" => SealedResult::decode(bytes).map(Self::SealedResult),
             "manifest" => Manifest::decode(bytes).map(Self::Manifest),
             "chunks" => ChunkList::decode(bytes).map(Self::ChunkList),
             "want" => Want::decode(bytes).map(Self::Want),
@@ -161,6 +173,8 @@ impl Adu {
         match self {
             Self::Job(adu) => adu.encode(),
             Self::Result(adu) => adu.encode(),
+            Self::SealedJob(adu) => adu.encode(),
+            Self::SealedResult(adu) => adu.encode(),
             Self::Manifest(adu) => adu.encode(),
             Self::ChunkList(adu) => adu.encode(),
             Self::Want(adu) => adu.encode(),

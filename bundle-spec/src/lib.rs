@@ -19,6 +19,7 @@ mod id;
 pub mod manifest;
 mod primary;
 pub mod report;
+pub mod sealing;
 pub mod security;
 pub mod sign;
 mod time;

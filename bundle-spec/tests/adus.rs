@@ -11,8 +11,8 @@ use bundle_spec::{
     BlockRef, Cid,
     adu::{
         ADU_BYTES_MAX, Adu, AduError, Advert, CHUNK_LISTS_MAX, Cancel, Failure, HAVE_ENTRIES_MAX, Have,
-        INPUTS_MAX, Job, JobInput, JobResult, Kind, ModelSelector, Receipt, Value, WANT_BLOCKS_MAX,
-        WANT_NAMES_MAX, Want,
+        INPUTS_MAX, Job, JobInput, JobResult, Kind, ModelSelector, Receipt, SealedJob, SealedResult, Value,
+        WANT_BLOCKS_MAX, WANT_NAMES_MAX, Want,
     },
     manifest::{AssetKind, CHUNKS_PER_LIST_MAX, ChunkList, Manifest},
     sign::SigningKey,
@@ -21,7 +21,8 @@ use cid::{CidGeneric, multibase};
 use minicbor::{Decoder, data::Type};
 
 /// What is named by its CID or signed.
-const CLOSED: [&str; 6] = ["job", "result", "manifest", "chunks", "receipt", "cancel"];
+const CLOSED: [&str; 8] =
+    ["job", "result", "sealed-job", "sealed-result", "manifest", "chunks", "receipt", "cancel"];
 
 #[test]
 fn every_sample_matches_its_vector() {
@@ -66,7 +67,7 @@ fn an_adu_that_is_cut_short_or_continued_is_malformed() {
 fn each_reader_takes_its_own_type_only() {
     for (name, adu) in samples::all() {
         let bytes = adu.encode();
-        let kind = name.split('-').next().unwrap();
+        let kind = kind_of(name);
         for (other, is_read) in readers(&bytes) {
             assert_eq!(is_read, other == kind, "{name} read as {other}");
         }
@@ -142,7 +143,7 @@ fn keys_that_are_out_of_order_or_twice_are_refused() {
 #[test]
 fn an_unknown_key_is_an_error_where_it_would_change_a_name_and_ignored_elsewhere() {
     for (name, adu) in samples::all() {
-        let kind = name.split('-').next().unwrap();
+        let kind = kind_of(name);
         // The map gets one more entry, at the end because its key is longest.
         let mut bytes = adu.encode().to_vec();
         bytes[0] += 1;
@@ -385,15 +386,19 @@ fn check_bytes(bytes: &[u8]) {
             assert_eq!(Adu::decode(&adu.encode()), Ok(adu));
             return;
         }
+        Adu::SealedJob(sealed) => drop(sealed.open(&samples::sealing_keys())),
+        Adu::SealedResult(sealed) => drop(sealed.open(&samples::sealing_keys())),
         Adu::Job(_) | Adu::Manifest(_) | Adu::ChunkList(_) => {}
     }
     assert_eq!(adu.encode(), bytes);
 }
 
-fn readers(bytes: &[u8]) -> [(&'static str, bool); 9] {
+fn readers(bytes: &[u8]) -> [(&'static str, bool); 11] {
     [
         ("job", Job::decode(bytes).is_ok()),
         ("result", JobResult::decode(bytes).is_ok()),
+        ("sealed-job", SealedJob::decode(bytes).is_ok()),
+        ("sealed-result", SealedResult::decode(bytes).is_ok()),
         ("manifest", Manifest::decode(bytes).is_ok()),
         ("chunks", ChunkList::decode(bytes).is_ok()),
         ("want", Want::decode(bytes).is_ok()),
@@ -402,6 +407,11 @@ fn readers(bytes: &[u8]) -> [(&'static str, bool); 9] {
         ("receipt", Receipt::decode(bytes).is_ok()),
         ("cancel", Cancel::decode(bytes).is_ok()),
     ]
+}
+
+/// The type of the sample of this name.
+fn kind_of(name: &'static str) -> &'static str {
+    if name.starts_with("sealed-") { name } else { name.split('-').next().expect("there is a first word") }
 }
 
 /// `bytes` with the first occurrence of `from` replaced.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bundle_spec::{BundleId, Digest, DtnTime, NodeId, sign::SigningKey};
+use bundle_spec::{BundleId, Digest, DtnTime, NodeId, security::Policy, sign::SigningKey};
 use pannier::{
     agent::{Agent, CallId, Config, EngineState, Input, Output, Record, Resources},
     limits,
@@ -194,6 +194,7 @@ impl Host {
             version: "simulated".to_owned(),
             bundles_max: limits::BUNDLES_MAX,
             status_reports: self.plan.reports,
+            rules: Policy::default(),
         };
         let records = self.disk.recover()?;
         let seed = self.dice.secret();

@@ -1,18 +1,16 @@
 //! Answers: learning of one, and everything that follows from a job's state. [`Agent::settle`] may be called
 //! any number of times: after a crash between two of its records it completes what is missing.
 
-use bundle_spec::{
-    BlockRef, BundleDigest, Cid, Codec, Digest, Eid,
-    adu::{Failure, JobResult, Outcome, Output as ResultOutput, Receipt},
-};
+use bundle_spec::{BlockRef, BundleDigest, Cid, Codec, Digest, Eid, adu::Receipt};
 
 use super::{
-    Agent, EventKind, JobRecord, JobState, Retention, Step,
+    Agent, EventKind, JobRecord, JobState, Retention,
     endpoints::{self, Role},
     ingress::{Arrival, Origin},
     ledger::Entry,
     mint::Draft,
     receipts::Ending,
+    sealed::Told,
 };
 use crate::{limits, time::Time};
 
@@ -21,12 +19,12 @@ impl Agent {
     /// place of a failure; otherwise the first stays. Says whether it is news.
     pub(super) fn learn_result(
         &mut self,
-        result: &JobResult,
+        told: &Told,
         payload: BlockRef,
         destination: &Eid,
         expires: Time,
     ) -> bool {
-        let (job, success) = (result.statement.job, is_success(result));
+        let (job, success) = (told.job, told.is_success);
         let known = self.jobs.get(job.digest()).cloned();
         if known.is_none() && !self.has_room_for_job() {
             return false;
@@ -50,7 +48,7 @@ impl Agent {
             JobState::Done | JobState::Cancelled => false,
         };
         if is_better {
-            self.take_result(&mut record, result, payload);
+            self.take_result(&mut record, told, payload);
         }
         if let Some(asker) = record.asker_mut(destination).filter(|asker| !asker.local) {
             asker.answered = true;
@@ -59,36 +57,31 @@ impl Agent {
         is_better
     }
 
-    fn take_result(&mut self, record: &mut JobRecord, result: &JobResult, payload: BlockRef) {
+    fn take_result(&mut self, record: &mut JobRecord, told: &Told, payload: BlockRef) {
         // A failure may have been handed on already: who got it hears of the success, too.
         record.askers.iter_mut().for_each(|asker| asker.answered = false);
         let mut missing = std::mem::take(&mut record.missing);
         missing.retain(|block| !record.outputs.iter().any(|output| output.cid.digest() == block));
-        record.outputs = outputs_of(result);
+        record.outputs.clone_from(&told.outputs);
         let digests = record.outputs.iter().map(|output| *output.cid.digest());
         missing.extend(digests.filter(|output| !self.content.holds(output)));
         missing.retain(|block| block != payload.cid.digest());
         record.missing = missing;
-        record.state = JobState::Answered { result: payload, success: is_success(result) };
-        let by = result.statement.executor.clone();
-        let step = match &result.statement.outcome {
-            Outcome::Completed { .. } => Step::Answered { by },
-            Outcome::Failed { detail, .. } => Step::Failed { by, why: detail.clone() },
-        };
-        self.step(record, step);
+        record.state = JobState::Answered { result: payload, success: told.is_success };
+        self.step(record, told.step.clone());
     }
 
     /// A result bundle has reached its destination: this node.
-    pub(super) fn acknowledge_result(&mut self, result: &JobResult, arrival: &Arrival, is_news: bool) {
+    pub(super) fn acknowledge_result(&mut self, told: &Told, arrival: &Arrival, is_news: bool) {
         if is_news {
             self.tell(EventKind::Delivered { bundle: arrival.header.bundle_id().detached() });
         }
         // A job that is not waited for here (taken back, or forgotten) is over for us all the same. A failure
         // that another node may not have gets no receipt: copies of the job go on. Neither does an answer
         // whose outputs are not all here: carriers would forget those that are still on their way.
-        let record = self.jobs.get(result.statement.job.digest());
-        if is_final(result) && record.is_none_or(JobRecord::is_whole) {
-            self.give_receipt(result.statement.job, arrival.payload.cid.with_codec(Codec::DagCbor));
+        let record = self.jobs.get(told.job.digest());
+        if told.is_final && record.is_none_or(JobRecord::is_whole) {
+            self.give_receipt(told.job, arrival.payload.cid.with_codec(Codec::DagCbor));
         }
     }
 
@@ -204,7 +197,8 @@ impl Agent {
         }
         let draft = Draft { source, destination: reply_to, payload: result, expires };
         let header = self.mint(&draft);
-        let arrival = Arrival { header, payload: result, adu: None, expires, origin: Origin::Here };
+        let arrival =
+            Arrival { header, payload: result, adu: None, opened: None, expires, origin: Origin::Here };
         self.keep(arrival, Some(record.job), Retention::ForwardPending);
     }
 
@@ -213,7 +207,8 @@ impl Agent {
         let source = endpoints::answers(&self.config.node);
         let draft = Draft { source, destination: endpoints::blocks(), payload: block, expires };
         let header = self.mint(&draft);
-        let arrival = Arrival { header, payload: block, adu: None, expires, origin: Origin::Here };
+        let arrival =
+            Arrival { header, payload: block, adu: None, opened: None, expires, origin: Origin::Here };
         self.keep(arrival, None, Retention::ForwardPending);
     }
 
@@ -235,37 +230,5 @@ impl Agent {
     fn is_linked_by_open_job(&self, block: &BlockRef) -> bool {
         let mut open = self.jobs.open().iter().filter_map(|(_, job)| self.jobs.get(job));
         open.any(|record| record.work.iter().any(|work| work.inputs.contains(block)))
-    }
-}
-
-/// Whether it is an answer and not a failure.
-pub(super) fn is_success(result: &JobResult) -> bool {
-    match result.statement.outcome {
-        Outcome::Completed { .. } => true,
-        Outcome::Failed { .. } => false,
-    }
-}
-
-/// Whether no other node can do better.
-fn is_final(result: &JobResult) -> bool {
-    match result.statement.outcome {
-        Outcome::Completed { .. } => true,
-        Outcome::Failed { failure, .. } => match failure {
-            Failure::BadModel | Failure::BadInput | Failure::Cancelled => true,
-            Failure::Crashed | Failure::Exhausted => false,
-        },
-    }
-}
-
-fn outputs_of(result: &JobResult) -> Vec<BlockRef> {
-    match &result.statement.outcome {
-        Outcome::Completed { outputs, .. } => outputs
-            .iter()
-            .filter_map(|output| match output {
-                ResultOutput::Inline { .. } => None,
-                ResultOutput::Link { block, .. } => Some(*block),
-            })
-            .collect(),
-        Outcome::Failed { .. } => Vec::new(),
     }
 }

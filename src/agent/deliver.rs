@@ -38,6 +38,7 @@ impl Agent {
                 header,
                 payload: arrival.payload,
                 adu: arrival.adu.clone(),
+                opened: None,
                 expires: arrival.expires,
                 origin: Origin::Here,
             };

@@ -2,7 +2,7 @@
 
 use bundle_spec::{
     Cid, Codec, Digest, Eid,
-    adu::{Job, JobInput, JobResult},
+    adu::{Job, JobInput},
     report::ReasonCode,
 };
 
@@ -12,6 +12,7 @@ use super::{
     ingress::{Arrival, Origin},
     ledger::Entry,
     report::Statement,
+    sealed::{self, Believed},
 };
 use crate::{limits, time::Time};
 
@@ -95,8 +96,7 @@ impl Agent {
     }
 
     fn arrive_job(&mut self, arrival: Arrival) -> Option<Cid> {
-        let read = arrival.adu.as_ref().and_then(|adu| Job::decode(adu).ok());
-        let (Some(adu), Some(reply_to)) = (read, endpoints::asker(&arrival.header)) else {
+        let (Some(work), Some(reply_to)) = (sealed::work(&arrival), endpoints::asker(&arrival.header)) else {
             self.keep(arrival, None, Retention::ForwardPending);
             return None;
         };
@@ -110,7 +110,7 @@ impl Agent {
             KnownJob {
                 job,
                 payload: arrival.payload,
-                work: work_of(&adu),
+                work,
                 asker: AskerRecord {
                     reply_to: reply_to.clone(),
                     until: arrival.expires,
@@ -187,7 +187,8 @@ impl Agent {
             record.askers.retain(|asker| asker.until > self.now && !asker.answered);
         }
         let is_here = |block: &Digest| self.content.holds(block) || present.contains(block);
-        if is_over || record.work.is_none() {
+        let is_news = record.work.as_ref().is_none_or(|before| before.is_less_than(&known.work));
+        if is_over || is_news {
             record.payload = known.payload;
             let inputs = known.work.inputs.iter().map(|input| *input.cid.digest());
             let outputs = record.outputs.iter().map(|output| *output.cid.digest());
@@ -220,20 +221,30 @@ impl Agent {
     }
 
     fn arrive_result(&mut self, arrival: Arrival, destination: &Eid, is_local: bool) -> Option<Cid> {
-        let read = arrival.adu.as_ref().and_then(|adu| JobResult::decode(adu).ok());
-        let Some(result) = read.filter(|result| result.verify().is_ok()) else {
-            if is_local {
+        let told = match self.told_by(&arrival) {
+            Believed::Yes(told) if !is_local || told.is_read => told,
+            Believed::Yes(_) | Believed::No if is_local => {
                 self.discard(&arrival, "disbelieved");
-            } else {
-                self.keep(arrival, None, Retention::ForwardPending);
+                return None;
             }
-            return None;
+            Believed::Yes(_) | Believed::No => {
+                self.keep(arrival, None, Retention::ForwardPending);
+                return None;
+            }
+            Believed::Unknown(job) if is_local => {
+                self.discard(&arrival, "disbelieved");
+                return Some(job);
+            }
+            Believed::Unknown(job) => {
+                self.keep(arrival, Some(job), Retention::ForwardPending);
+                return Some(job);
+            }
         };
-        let job = result.statement.job;
-        let is_news = self.learn_result(&result, arrival.payload, destination, arrival.expires);
+        let job = told.job;
+        let is_news = self.learn_result(&told, arrival.payload, destination, arrival.expires);
         if is_local {
             self.discard(&arrival, "delivered");
-            self.acknowledge_result(&result, &arrival, is_news);
+            self.acknowledge_result(&told, &arrival, is_news);
         } else {
             self.keep(arrival, Some(job), Retention::ForwardPending);
         }
@@ -259,5 +270,5 @@ pub(super) fn work_of(job: &Job) -> JobWork {
         JobInput::Inline { .. } => None,
         JobInput::Link { block, .. } => Some(*block),
     });
-    JobWork { kind: job.kind, model: job.model.clone(), inputs: linked.collect() }
+    JobWork { kind: Some(job.kind), model: job.model.clone(), inputs: linked.collect(), seal: None }
 }

@@ -106,6 +106,10 @@ impl Agent {
         if self.has_whole(link, &entry) {
             return self.hand_over(&id, link);
         }
+        if self.withheld(&self.links[&link].class, &entry).is_some() {
+            // It waits for another road.
+            return;
+        }
         let keep = match self.ask_router(link, &entry) {
             Ok(keep) => keep,
             Err(until) => {
@@ -175,7 +179,8 @@ impl Agent {
         let flight = Flight { bundle: bundle.clone(), whole, part: extent, bytes, keep };
         contact.goodput.depart(self.now, contact.in_flight.is_empty());
         contact.in_flight.insert(transfer, flight);
-        let outgoing = Outgoing { bundle, header, payload: entry.payload, start, offset, sealed: None };
+        let (payload, clear_only) = (entry.payload, contact.class.clear_only);
+        let outgoing = Outgoing { bundle, header, payload, start, offset, clear_only, sealed: None };
         self.outputs.push_back(Output::Transmit { link, outgoing });
         true
     }
@@ -188,7 +193,7 @@ impl Agent {
     }
 
     /// Whether a bundle is for others at all: not while its task runs here, not when it has been delivered.
-    fn may_go(&self, entry: &Entry) -> bool {
+    pub(super) fn may_go(&self, entry: &Entry) -> bool {
         match entry.retention {
             Retention::DispatchPending | Retention::ForwardPending => entry.expires > self.now,
             Retention::RunPending => {
@@ -256,7 +261,7 @@ impl Agent {
         let Some(flight) = contact.in_flight.remove(&transfer) else { return };
         contact.goodput.arrive(self.now, flight.bytes);
         contact.aborted.remove(&transfer);
-        contact.has.insert(transfer);
+        contact.has.note(transfer, |id| self.ledger.holds(id));
         let peer = contact.peer.clone();
         match flight.part {
             Some(extent) => {
@@ -275,6 +280,7 @@ impl Agent {
 
     /// All of a bundle is at the peer.
     pub(super) fn handed_over(&mut self, link: LinkId, id: BundleDigest, keep: bool) {
+        self.ledger.share(&id);
         let (Some(contact), Some(entry)) = (self.links.get(&link), self.ledger.get(&id)) else { return };
         let (peer, cla, is_durable) = (contact.peer.clone(), contact.class.cla, contact.class.durable);
         let waits_here = self.waits(entry);
@@ -304,7 +310,7 @@ impl Agent {
         match (reason, flight.part) {
             (Refusal::Duplicate, Some(extent)) => self.part_taken(link, &flight, extent),
             (Refusal::Duplicate, None) => {
-                contact.has.insert(transfer);
+                contact.has.note(transfer, |id| self.ledger.holds(id));
                 self.hand_over(&transfer, link);
             }
             (
@@ -342,7 +348,7 @@ impl Agent {
             return;
         }
         contact.retries.insert(flight.whole, at);
-        match contact.class.keeps_parts {
+        match contact.class.keeps_parts && !contact.class.clear_only {
             true => self.part_claimed(link, &flight, acknowledged),
             false => contact.keep_offset(transfer, acknowledged),
         }

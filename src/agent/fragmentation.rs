@@ -41,7 +41,8 @@ impl Agent {
         if !is_begun && total <= limit {
             return Cut::Whole;
         }
-        if !may_go_in_parts(entry, limit) {
+        // Parts cannot be signed (RFC 9172 §5.2).
+        if contact.class.clear_only || !may_go_in_parts(entry, limit) {
             return Cut::Nothing;
         }
         loop {
@@ -56,7 +57,7 @@ impl Agent {
             // The peer has said so: a part that was sent before a restart, or came another way.
             if self.handovers.note(id, &taker, total, (extent, Proof::Taken)) {
                 if let Some(contact) = self.links.get_mut(&link) {
-                    contact.has.insert(id);
+                    contact.has.note(id, |id| self.ledger.holds(id));
                 }
                 return Cut::Nothing;
             }
@@ -84,13 +85,13 @@ impl Agent {
     pub(super) fn part_taken(&mut self, link: LinkId, flight: &Flight, extent: FragmentExtent) {
         let taker = self.taker(link);
         let Some(contact) = self.links.get_mut(&link) else { return };
-        contact.has.insert(flight.bundle.digest());
+        contact.has.note(flight.bundle.digest(), |id| self.ledger.holds(id));
         let Some(entry) = self.ledger.get(&flight.whole) else { return };
         let total = entry.payload.len;
         match self.handovers.note(flight.whole, &taker, total, (extent, Proof::Taken)) {
             false => self.offer_again(&flight.whole),
             true => {
-                contact.has.insert(flight.whole);
+                contact.has.note(flight.whole, |id| self.ledger.holds(id));
                 self.handed_over(link, flight.whole, flight.keep);
             }
         }

@@ -1,6 +1,6 @@
 //! What people see of the agent. Changes nothing.
 
-use bundle_spec::{Digest, adu::ModelSelector};
+use bundle_spec::{Digest, NodeId, adu::ModelSelector};
 
 use super::{
     Agent, BundleView, JobRecord, JobView, LinkView, ModelView, PeerView, StatusView, ledger::Entry,
@@ -17,6 +17,7 @@ impl Agent {
             cla: link.class.cla,
             since: link.since,
             in_flight: link.in_flight.len(),
+            withheld: self.withheld_from(link),
         });
         let tasks: Vec<Digest> = self.tasks.running().collect();
         StatusView {
@@ -30,6 +31,16 @@ impl Agent {
             links: links.collect(),
             tasks,
         }
+    }
+
+    /// Whether something waits for a contact with a node, or with anybody if nobody says who is there: what
+    /// is for that node, and what nobody has been given but who brought it.
+    #[must_use]
+    pub fn is_awaited(&self, peer: Option<&NodeId>) -> bool {
+        let is_news = |entry: &Entry| peer.is_none() || entry.header.previous_node().as_ref() != peer;
+        let mut bound = peer.into_iter().flat_map(|peer| self.ledger.of_node(peer));
+        bound.any(|entry| self.may_go(entry))
+            || self.ledger.unshared().any(|entry| is_news(entry) && self.may_go(entry))
     }
 
     /// Every job that is known, oldest first. Jobs of which only an answer has passed are not among them.
@@ -52,6 +63,7 @@ impl Agent {
         Some(JobView {
             job: record.job,
             kind: work.kind,
+            seal: work.seal,
             model: match &work.model {
                 ModelSelector::None => String::new(),
                 ModelSelector::Cid(cid) => cid.to_string(),

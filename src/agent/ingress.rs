@@ -1,6 +1,6 @@
 //! Reception (RFC 9171 §5.6): is it taken, what is it, and the acknowledgement behind its records.
 
-use bundle_spec::{BlockRef, BundleId, Header, NodeId, report::ReasonCode};
+use bundle_spec::{BlockRef, Header, NodeId, report::ReasonCode};
 use bytes::Bytes;
 
 use super::{
@@ -19,10 +19,20 @@ pub(super) struct Arrival {
     pub(super) payload: BlockRef,
     /// The payload's bytes, if it is short.
     pub(super) adu: Option<Bytes>,
+    /// What was sealed in them, if a key of this node opens it.
+    pub(super) opened: Option<Bytes>,
     /// When its lifetime ends.
     pub(super) expires: Time,
     /// Where it comes from.
     pub(super) origin: Origin,
+}
+
+/// What was read of a payload.
+pub(super) struct Read {
+    /// Its bytes, if it is short.
+    pub(super) adu: Option<Bytes>,
+    /// What was sealed in them, if a key of this node opens it.
+    pub(super) opened: Option<Bytes>,
 }
 
 /// Where a bundle comes from.
@@ -61,7 +71,8 @@ impl Agent {
     }
 
     /// A bundle has arrived whole.
-    pub(super) fn receive(&mut self, link: LinkId, header: Header, payload: BlockRef, adu: Option<Bytes>) {
+    pub(super) fn receive(&mut self, link: LinkId, header: Header, payload: BlockRef, read: Read) {
+        let Read { adu, opened } = read;
         let bundle = header.bundle_id().detached();
         let Some(contact) = self.links.get_mut(&link) else {
             // Nobody is left to whom it could be acknowledged: the peer will send it again.
@@ -69,11 +80,14 @@ impl Agent {
             return;
         };
         if contact.class.sends {
-            contact.has.insert(bundle.digest());
+            contact.has.note(bundle.digest(), |id| self.ledger.holds(id));
         }
         let peer = contact.peer.clone().or_else(|| header.previous_node());
         let verdict = match header.payload_len() == payload.len {
-            true => self.judge(self.now, &header).and_then(|()| self.judge_job(&header, &payload)),
+            true => self
+                .judge(self.now, &header)
+                .and_then(|()| self.judge_clearance(link, &header))
+                .and_then(|()| self.judge_job(&header, &payload)),
             false => Err(Refusal::Malformed),
         };
         if let Err(reason) = verdict {
@@ -91,10 +105,11 @@ impl Agent {
         });
         let told = self.events.len() - 1;
         self.report(&header, Statement::Received, ReasonCode::NoInformation);
+        let origin = Origin::Peer(peer);
         let job = match self.screen(header.clone()) {
-            Ok(header) => self.arrive(Arrival { header, payload, adu, expires, origin: Origin::Peer(peer) }),
+            Ok(header) => self.arrive(Arrival { header, payload, adu, opened, expires, origin }),
             Err(why) => {
-                self.discard(&Arrival { header, payload, adu, expires, origin: Origin::Peer(peer) }, why);
+                self.discard(&Arrival { header, payload, adu, opened, expires, origin }, why);
                 None
             }
         };
@@ -108,10 +123,21 @@ impl Agent {
         self.content.handle_unwanted(self.now, &payload);
     }
 
-    /// A bundle has arrived whole and must not be gone on with: nothing is kept of it.
-    pub(super) fn distrust(&mut self, link: LinkId, bundle: BundleId, payload: &BlockRef, reason: Refusal) {
+    /// A bundle has arrived whole and must not be gone on with: nothing is kept of it. Its source hears why
+    /// if it asks for that (RFC 9172 §7.1).
+    pub(super) fn distrust(
+        &mut self,
+        link: LinkId,
+        header: &Header,
+        (payload, reason, report): (&BlockRef, Refusal, Option<ReasonCode>),
+    ) {
         if self.links.contains_key(&link) {
+            let bundle = header.bundle_id().detached();
             self.outputs.push_back(Output::Refuse { link, bundle, reason });
+        }
+        if let Some(report) = report {
+            self.report(header, Statement::Received, report);
+            self.report(header, Statement::Deleted, report);
         }
         self.content.handle_unwanted(self.now, payload);
     }

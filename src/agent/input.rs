@@ -2,9 +2,13 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use bundle_spec::{BlockRef, BundleFlags, BundleId, Cid, CrcType, DtnTime, Eid, Header, NodeId, adu::Kind};
+use bundle_spec::{
+    BlockRef, BundleFlags, BundleId, Cid, CrcType, DtnTime, Eid, Header, NodeId, adu::Kind,
+    report::ReasonCode,
+};
 use bytes::Bytes;
 
+use super::Seal;
 use crate::limits;
 
 /// Ties a command to its answer. Chosen by the driver, unique while the command is open.
@@ -129,18 +133,22 @@ pub enum Input {
         payload: BlockRef,
         /// The payload's bytes, where they are at most `limits::CONTROL_ADU_BYTES_MAX`.
         adu: Option<Bytes>,
+        /// What was sealed in them, where a key of this node opens it: a job, or a signed result.
+        opened: Option<Bytes>,
     },
     /// A bundle has arrived whole, and what its security blocks or this node's rules want does not hold
     /// (RFC 9172 §5.1).
     Distrusted {
         /// From which contact.
         link: LinkId,
-        /// Which bundle.
-        bundle: BundleId,
+        /// Everything but the payload.
+        header: Header,
         /// The payload that is in the store.
         payload: BlockRef,
         /// What the peer is told.
         reason: Refusal,
+        /// What a status report says; `None` if the bundle is not to blame.
+        report: Option<ReasonCode>,
     },
     /// The peer has made a bundle durable.
     Transmitted {
@@ -191,6 +199,13 @@ pub enum Input {
         /// How.
         outcome: TaskOutcome,
     },
+    /// A key has come that opens a sealed job which could not be read here.
+    Opened {
+        /// Which job.
+        job: Cid,
+        /// The job ADU that was sealed in it.
+        adu: Bytes,
+    },
     /// What the node has at its disposal has changed.
     Resources(Resources),
     /// The wall clock is known.
@@ -214,10 +229,12 @@ pub enum Submission {
 /// A job to be done anywhere.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// The job ADU's block.
+    /// The block that travels: the job ADU, or the envelope in which it is sealed.
     pub payload: BlockRef,
     /// The job ADU.
     pub adu: Bytes,
+    /// How it is sealed, if it is.
+    pub seal: Option<Seal>,
     /// Blocks that the job links to; they are in the store.
     pub blocks: Vec<BlockRef>,
     /// How long it is worth carrying; `None` for `limits::LIFETIME_DEFAULT`.
@@ -299,6 +316,11 @@ pub struct LinkClass {
     pub payload_max: Option<u64>,
     /// Whether the peer keeps what it has acknowledged of a transfer that was cut off, as a fragment.
     pub keeps_parts: bool,
+    /// Whether many short bundles may be under way at a time: they follow one another on one stream, and the
+    /// peer makes those durable together that come together.
+    pub batches: bool,
+    /// Whether encryption is forbidden on it, as on amateur radio: what goes there is signed and readable.
+    pub clear_only: bool,
 }
 
 impl LinkClass {
@@ -315,6 +337,8 @@ impl LinkClass {
             sends: true,
             payload_max: None,
             keeps_parts: false,
+            batches: false,
+            clear_only: false,
         }
     }
 }
@@ -356,6 +380,8 @@ pub struct Assembled {
     pub payload: BlockRef,
     /// Its bytes, where they are at most `limits::CONTROL_ADU_BYTES_MAX`.
     pub adu: Option<Bytes>,
+    /// What was sealed in them, where a key of this node opens it.
+    pub opened: Option<Bytes>,
 }
 
 /// Why a bundle could not be put together.
@@ -374,7 +400,7 @@ pub enum AssemblyError {
 pub enum TaskOutcome {
     /// With a result: signed, and in the store.
     Answered {
-        /// The result ADU's block.
+        /// The block that travels: the result ADU, or the envelope in which it is sealed.
         payload: BlockRef,
         /// The result ADU.
         adu: Bytes,
@@ -385,6 +411,8 @@ pub enum TaskOutcome {
     },
     /// It was stopped on request.
     Stopped,
+    /// The job is sealed and cannot be read here after all: the key that opened it is gone.
+    Unreadable,
 }
 
 /// What the node has at its disposal.

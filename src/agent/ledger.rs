@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bundle_spec::{BlockRef, BundleDigest, BundleId, Cid, Digest, Eid, Header, Lax};
+use bundle_spec::{BlockRef, BundleDigest, BundleId, Cid, Digest, Eid, Header, Lax, NodeId};
 
 use super::{
     BundleRecord, Retention,
@@ -94,6 +94,8 @@ pub(super) struct Ledger {
     gatherings: Gatherings,
     /// By destination.
     destinations: BTreeMap<Eid, BTreeSet<BundleDigest>>,
+    /// Bundles for others that nobody else has been given.
+    unshared: BTreeSet<BundleDigest>,
     /// How many payload bytes there are, counted by bundle.
     bytes: u64,
     /// Bundles that are gone, and until when that is remembered.
@@ -116,6 +118,11 @@ impl Ledger {
     /// One bundle.
     pub(super) fn get(&self, id: &BundleDigest) -> Option<&Entry> {
         self.entries.get(id)
+    }
+
+    /// Whether a bundle is held.
+    pub(super) fn holds(&self, id: &BundleDigest) -> bool {
+        self.entries.contains_key(id)
     }
 
     /// All bundles by digest.
@@ -169,6 +176,24 @@ impl Ledger {
         ids.map(|id| self.entries.get(id).expect("the index of destinations names bundles that are held"))
     }
 
+    /// The bundles for any endpoint of a node.
+    pub(super) fn of_node(&self, node: &NodeId) -> impl Iterator<Item = &Entry> {
+        // The endpoints of a node stand together, its own first.
+        let endpoints = self.destinations.range(node.eid()..);
+        let endpoints = endpoints.take_while(|(endpoint, _)| endpoint.node_id().as_ref() == Some(node));
+        endpoints.flat_map(|(endpoint, _)| self.of_destination(endpoint))
+    }
+
+    /// The bundles for others that nobody else has been given.
+    pub(super) fn unshared(&self) -> impl Iterator<Item = &Entry> {
+        self.unshared.iter().filter_map(|id| self.entries.get(id))
+    }
+
+    /// Somebody else has been given a bundle.
+    pub(super) fn share(&mut self, id: &BundleDigest) {
+        self.unshared.remove(id);
+    }
+
     /// The bundle whose lifetime ends first.
     pub(super) fn first_expiry(&self) -> Option<(Time, BundleDigest)> {
         self.expiries.first().copied()
@@ -200,6 +225,9 @@ impl Ledger {
             Some(ids) => drop(ids.insert(id)),
             None => drop(self.destinations.insert(destination.detached(), BTreeSet::from([id]))),
         }
+        if is_for_others(&entry.retention) {
+            self.unshared.insert(id);
+        }
         self.bytes = self.bytes.saturating_add(entry.payload.len);
         let before = self.entries.insert(id, entry);
         assert!(before.is_none(), "a bundle is held once");
@@ -209,6 +237,7 @@ impl Ledger {
     pub(super) fn remove(&mut self, id: &BundleDigest) -> Option<Entry> {
         let entry = self.entries.remove(id)?;
         self.expiries.remove(&(entry.expires, *id));
+        self.unshared.remove(id);
         if let Some(job) = entry.job {
             remove_from(&mut self.jobs, job.digest(), id);
         }
@@ -224,6 +253,9 @@ impl Ledger {
     /// Changes why a bundle is kept.
     pub(super) fn retain(&mut self, id: &BundleDigest, retention: Retention) -> Option<&Entry> {
         let entry = self.entries.get_mut(id)?;
+        if !is_for_others(&retention) {
+            self.unshared.remove(id);
+        }
         entry.retention = retention;
         Some(entry)
     }
@@ -241,6 +273,14 @@ impl Ledger {
         if let Some(until) = self.seen.remove(id) {
             self.seen_by_time.remove(&(until, *id));
         }
+    }
+}
+
+/// Whether a bundle is kept to be given to others.
+fn is_for_others(retention: &Retention) -> bool {
+    match retention {
+        Retention::DispatchPending | Retention::ForwardPending => true,
+        Retention::RunPending | Retention::ReassemblyPending | Retention::Delivered => false,
     }
 }
 

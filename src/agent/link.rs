@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bundle_spec::{BundleDigest, BundleId, FragmentExtent, NodeId};
 
-use super::{LinkClass, endpoints::Role, ledger::Entry, receipts::OverKey, road::Goodput};
+use super::{
+    LinkClass, endpoints::Role, ledger::Entry, possessions::Possessions, receipts::OverKey, road::Goodput,
+};
 use crate::{limits, time::Time};
 
 /// The order in which bundles are offered: results, jobs, blocks, the rest; in each what expires first, then
@@ -48,7 +50,7 @@ pub(super) struct Link {
     /// Whether the agent has ended the contact.
     pub(super) is_closing: bool,
     /// Bundles that the peer holds or has held.
-    pub(super) has: BTreeSet<BundleDigest>,
+    pub(super) has: Possessions,
     /// Bundles that the peer did not want on this contact.
     pub(super) refused: BTreeSet<BundleDigest>,
     /// Bundles to be offered, in order.
@@ -83,7 +85,7 @@ impl Link {
             since: now,
             frames: 0,
             is_closing: false,
-            has: BTreeSet::new(),
+            has: Possessions::default(),
             refused: BTreeSet::new(),
             queue: BTreeSet::new(),
             oversize: BTreeSet::new(),
@@ -127,7 +129,14 @@ impl Link {
 
     /// Whether there is room for one more transfer.
     pub(super) fn has_room(&self) -> bool {
-        self.is_ready() && self.in_flight.len() < limits::LINK_TRANSFERS_MAX
+        self.is_ready() && (self.in_flight.len() < limits::LINK_TRANSFERS_MAX || self.has_batch_room())
+    }
+
+    /// Whether what is under way is short, and more of that may go.
+    fn has_batch_room(&self) -> bool {
+        let bytes = || self.in_flight.values().map(|flight| flight.bytes).sum::<u64>();
+        let may_batch = self.class.batches && self.in_flight.len() < limits::LINK_BATCH_MAX;
+        may_batch && bytes() < limits::LINK_BATCH_BYTES_MAX
     }
 
     /// Whether nothing is under way and nothing is left to be sent.

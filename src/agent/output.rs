@@ -1,6 +1,6 @@
 //! Everything a node can ask for. Executed in order.
 
-use bundle_spec::{BlockRef, BundleId, Cid, Eid, Header, NodeId, adu::Kind, security::Keystream};
+use bundle_spec::{BlockRef, BundleId, Cid, Eid, Header, adu::Kind, security::Keystream};
 use bytes::Bytes;
 
 use super::{CallId, Event, LinkId, Record, Refusal};
@@ -93,11 +93,6 @@ pub enum Output {
         /// The job's CID.
         task: Cid,
     },
-    /// Reach a peer, if a way is known.
-    Dial {
-        /// Whom.
-        peer: NodeId,
-    },
     /// Nobody here needs this block any more.
     Release {
         /// Which.
@@ -121,6 +116,8 @@ pub struct Outgoing {
     pub start: u64,
     /// How many bytes of the payload the peer has already.
     pub offset: u64,
+    /// Whether it goes where encryption is forbidden: it leaves signed and readable, or not at all.
+    pub clear_only: bool,
     /// What encrypts the payload on its way out, where it leaves encrypted.
     pub sealed: Option<Keystream>,
 }
@@ -149,6 +146,8 @@ pub struct Task {
     pub engine: String,
     /// Which model, if the kind wants one.
     pub model: Option<TaskModel>,
+    /// Whether the job is sealed: then so is its result.
+    pub is_sealed: bool,
     /// DTN time in milliseconds when the job arrived here, zero without a clock.
     pub received_at: u64,
 }

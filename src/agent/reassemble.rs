@@ -135,8 +135,8 @@ impl Agent {
         match self.judge_job(&header, &assembled.payload) {
             Ok(()) => {
                 let origin = Origin::Peer(header.previous_node());
-                let Assembled { header: _, payload, adu } = assembled;
-                self.arrive(Arrival { header, payload, adu, expires: first.expires, origin });
+                let Assembled { header: _, payload, adu, opened } = assembled;
+                self.arrive(Arrival { header, payload, adu, opened, expires: first.expires, origin });
             }
             Err(Refusal::NoRoom) => return self.pause_assembly(group),
             Err(_) => self.remember(group.0, first.expires),

@@ -6,7 +6,7 @@ mod wire;
 
 use bundle_spec::{
     BlockRef, BundleDigest, BundleId, Cid, Digest, Eid,
-    adu::{Kind, ModelSelector},
+    adu::{Kind, ModelSelector, SealLevel},
 };
 use bytes::Bytes;
 
@@ -175,12 +175,25 @@ pub struct JobRecord {
 /// What a job asks for, as far as its placement depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobWork {
-    /// What kind of work.
-    pub kind: Kind,
+    /// What kind of work; `None` where it is sealed for others.
+    pub kind: Option<Kind>,
     /// By which model.
     pub model: ModelSelector,
     /// Blocks that the job links to.
     pub inputs: Vec<BlockRef>,
+    /// How the job is sealed, if it is.
+    pub seal: Option<Seal>,
+}
+
+/// What is known of a sealed job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// For whom, in kind.
+    pub level: SealLevel,
+    /// What the token of an answer belongs to.
+    pub commitment: [u8; 32],
+    /// Whether a key of this node opens it: who only asked does not run it.
+    pub is_open_here: bool,
 }
 
 /// Who wants the answer.

@@ -127,7 +127,14 @@ impl Agent {
         let Pending { destination, expires, adu } = pending;
         let source = self.config.node.eid().clone();
         let header = self.mint_on(&Draft { source, destination, payload: *block, expires }, &terms);
-        self.arrive(Arrival { header, payload: *block, adu: Some(adu), expires, origin: Origin::Here });
+        self.arrive(Arrival {
+            header,
+            payload: *block,
+            adu: Some(adu),
+            opened: None,
+            expires,
+            origin: Origin::Here,
+        });
     }
 
     /// An administrative record has reached this node: a report about a bundle of ours, or a record that is
@@ -166,6 +173,7 @@ impl Agent {
             "hop-limit" => Some(ReasonCode::HopLimitExceeded),
             "cancelled" => Some(ReasonCode::TransmissionCanceled),
             "unsupported-block" => Some(ReasonCode::BlockUnsupported),
+            "distrusted" => Some(ReasonCode::FailedSecurityOperation),
             "delivered" | "taken" | "reassembled" => None,
             _ => Some(ReasonCode::NoInformation),
         }

@@ -91,7 +91,10 @@ impl Agent {
     pub(super) fn may_carry(&self, name: LinkId) -> bool {
         let Some(link) = self.links.get(&name) else { return false };
         let Some(peer) = &link.peer else { return true };
+        // What may not go where encryption is forbidden has only the other roads.
+        let is_rival = |other: &Link| link.class.clear_only || !other.class.clear_only;
         let others = self.links.iter().filter(|(_, other)| other.is_with(peer) && other.is_ready());
+        let others = others.filter(|(_, other)| is_rival(other));
         let best = others.map(|(other, link)| Merit::of(*other, link)).max();
         let own = Merit::of(name, link);
         best.is_none_or(|best| best <= own || link.in_flight.len() < own.share(best))

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bundle_spec::{Cid, Digest, adu::JobResult, manifest::AssetKind};
 
-use super::{Agent, JobRecord, Output, Resources, Retention, Step, Task, TaskModel, TaskOutcome, endpoints};
+use super::{
+    Agent, JobRecord, Output, Resources, Retention, Step, Task, TaskModel, TaskOutcome, endpoints,
+    sealed::Told,
+};
 use crate::{
     limits,
     schedule::{Asset, Capacity, Engine, Need, Placement, place},
@@ -133,10 +136,11 @@ impl Agent {
         let task = Task {
             job: record.job,
             payload: record.payload,
-            kind: work.kind,
+            kind: work.kind.expect("a job that was placed can be read here"),
             engine: engine.clone(),
             model,
             received_at: record.received_at,
+            is_sealed: self.is_sealed(job),
         };
         self.step(&mut record, Step::Started { engine });
         self.put_job(record);
@@ -165,7 +169,8 @@ impl Agent {
                         let home = endpoints::answers(&self.config.node);
                         // Held for a moment, so that the outputs count as present.
                         blocks.iter().for_each(|block| self.content.handle_held(block));
-                        self.learn_result(&result, payload, &home, self.now);
+                        let told = Told::of(&result, self.is_sealed(&job));
+                        self.learn_result(&told, payload, &home, self.now);
                         blocks.iter().for_each(|block| self.content.handle_given_up(self.now, block));
                         self.settle(&job);
                     }
@@ -178,6 +183,9 @@ impl Agent {
                     .iter()
                     .chain([&payload])
                     .for_each(|block| self.content.handle_unwanted(self.now, block));
+            }
+            TaskOutcome::Unreadable => {
+                self.tasks.barred.insert(job);
             }
             TaskOutcome::Stopped => {}
         }
@@ -216,6 +224,10 @@ impl Agent {
 
 fn placement(record: &JobRecord, capacity: &Capacity<'_>) -> Option<Placement> {
     let work = record.work.as_ref()?;
-    let need = Need { kind: work.kind, model: &work.model, missing: &record.missing };
+    let Some(kind) = work.kind.filter(|_| work.seal.is_none_or(|seal| seal.is_open_here)) else {
+        let lacks = "a node that can read it: it is sealed and cannot be read here".to_owned();
+        return Some(Placement::SendOn { lacks });
+    };
+    let need = Need { kind, model: &work.model, missing: &record.missing };
     Some(place(&need, capacity))
 }

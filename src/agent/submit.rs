@@ -79,7 +79,8 @@ impl Agent {
         if !has_answer && !is_asked {
             self.check_room(1 + new.blocks.len())?;
         }
-        Ok(Wanted { job, work: work_of(&adu), asker, has_answer, is_asked })
+        let work = JobWork { seal: new.seal, ..work_of(&adu) };
+        Ok(Wanted { job, work, asker, has_answer, is_asked })
     }
 
     fn submit_job(&mut self, new: &NewJob) -> Result<Answer, SubmitError> {
@@ -132,7 +133,7 @@ impl Agent {
         }
         let retention = self.job_retention(job.digest());
         self.keep(
-            Arrival { header, payload, adu: None, expires, origin: Origin::Here },
+            Arrival { header, payload, adu: None, opened: None, expires, origin: Origin::Here },
             Some(*job),
             retention,
         );
@@ -168,7 +169,14 @@ impl Agent {
         let draft = Draft { source, destination, payload: new.payload, expires };
         let header = self.mint_on(&draft, &new.terms);
         let bundle = header.bundle_id().detached();
-        self.arrive(Arrival { header, payload: new.payload, adu: None, expires, origin: Origin::Here });
+        self.arrive(Arrival {
+            header,
+            payload: new.payload,
+            adu: None,
+            opened: None,
+            expires,
+            origin: Origin::Here,
+        });
         Ok(Answer::Bundle(bundle))
     }
 

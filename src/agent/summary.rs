@@ -88,6 +88,8 @@ impl Agent {
                 | Adu::Want(_)
                 | Adu::Job(_)
                 | Adu::Result(_)
+                | Adu::SealedJob(_)
+                | Adu::SealedResult(_)
                 | Adu::Manifest(_)
                 | Adu::ChunkList(_),
             )
@@ -106,7 +108,9 @@ impl Agent {
             }
             return;
         }
-        contact.has.extend(have.bundles.iter().take(limits::SUMMARY_ENTRIES_MAX));
+        for id in have.bundles.iter().take(limits::SUMMARY_ENTRIES_MAX) {
+            contact.has.note(*id, |id| self.ledger.holds(id));
+        }
         let is_waiting = contact.summary_due.is_some();
         if is_waiting {
             contact.summary_due = Some(now + limits::SUMMARY_PATIENCE);

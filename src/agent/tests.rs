@@ -1,5 +1,7 @@
 //! The agent through `handle` and `poll`, alone and among others.
 
+mod awaited;
+mod clearance;
 mod clock;
 mod contact;
 mod crash;
@@ -13,5 +15,6 @@ mod procedure;
 mod registration;
 mod report;
 mod road;
+mod sealed;
 mod trust;
 mod world;

@@ -2,7 +2,7 @@
 
 use bundle_spec::{BlockRef, BundleId, Cid, Digest, Eid, NodeId, adu::Kind};
 
-use super::{JobState, JourneyEntry, LinkId, Resources, Retention};
+use super::{JobState, JourneyEntry, LinkId, Resources, Retention, Seal, Withheld};
 use crate::time::Time;
 
 /// A bundle that is held.
@@ -51,8 +51,10 @@ pub struct EndpointView {
 pub struct JobView {
     /// Which.
     pub job: Cid,
-    /// What kind of work.
-    pub kind: Kind,
+    /// What kind of work; `None` where it is sealed for others.
+    pub kind: Option<Kind>,
+    /// How it is sealed, if it is.
+    pub seal: Option<Seal>,
     /// Which model it asks for, as text.
     pub model: String,
     /// Its ADU.
@@ -116,6 +118,8 @@ pub struct LinkView {
     pub since: Time,
     /// Transfers in flight.
     pub in_flight: usize,
+    /// How many bundles wait for another road because this one may not carry them, and why.
+    pub withheld: Vec<(Withheld, usize)>,
 }
 
 /// The node at a glance.

@@ -55,6 +55,7 @@ impl Agent {
         self.handovers.forget(id);
         self.forget_reading(id);
         for (name, link) in &mut self.links {
+            link.refused.remove(id);
             for (transfer, flight) in link.in_flight.iter().filter(|(_, flight)| flight.whole == *id) {
                 if link.aborted.insert(*transfer) {
                     self.outputs.push_back(Output::Abort { link: *name, bundle: flight.bundle.clone() });

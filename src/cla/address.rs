@@ -155,6 +155,15 @@ pub enum AddressError {
     /// An option that was given before.
     #[error("the option `{0}` is given twice")]
     Twice(String),
+    /// A road that always encrypts, where encryption is forbidden.
+    #[error(
+        "a {0} link always encrypts: where encryption is forbidden use `tcpclv4://`, `mtcp://`, `stcp://` or \
+         `udp://`"
+    )]
+    Encrypts(Road),
+    /// TLS where encryption is forbidden.
+    #[error("`encryption=forbidden` excludes TLS: leave `tls` out, or write `tls=never`")]
+    TlsForbidden,
     /// An option whose value makes no sense.
     #[error("`{name}={value}` makes no sense: {expected}")]
     Value {
@@ -210,6 +219,13 @@ impl PeerAddress {
         self
     }
 
+    /// The same address, with encryption forbidden on the way.
+    #[must_use]
+    pub fn with_clear_only(mut self) -> Self {
+        self.options.clear_only = true;
+        self
+    }
+
     /// How the peer is reached.
     #[must_use]
     pub const fn road(&self) -> Road {
@@ -250,6 +266,12 @@ impl PeerAddress {
     #[must_use]
     pub const fn tls(&self) -> Option<TlsPolicy> {
         self.options.tls
+    }
+
+    /// Whether encryption is forbidden on the way: what goes there is signed and readable.
+    #[must_use]
+    pub const fn clear_only(&self) -> bool {
+        self.options.clear_only
     }
 
     /// Longest datagram in bytes, if the address says.

@@ -3,13 +3,16 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use bytes::Bytes;
 
-/// How many buffers wait to be used again; more are given back to the system.
-const SPARE_MAX: usize = 64;
+/// How many buffers wait to be used again when none is on loan: a link that has become quiet gives its memory
+/// back. While one is on loan all wait that were ever needed together.
+const SPARE_QUIET: usize = 2;
+/// Payloads shorter than this, in bytes, have buffers of their own length.
+const SMALL_BYTES: usize = 64 * 1024;
 
 /// Where in memory a buffer begins: at a multiple of this, so that a disk can take it without a copy.
 const ALIGNMENT: usize = 4096;
@@ -18,7 +21,14 @@ const ALIGNMENT: usize = 4096;
 #[derive(Clone)]
 pub struct Buffers {
     len: usize,
-    spare: Arc<Mutex<Vec<Vec<u8>>>>,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    spare: Vec<Vec<u8>>,
+    /// How many are on loan.
+    loans: usize,
 }
 
 /// A buffer on loan. Its content is whatever was in it before.
@@ -35,20 +45,28 @@ impl Buffers {
     /// Buffers of `len` bytes; none yet.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        Self { len, spare: Arc::default() }
+        Self { len, shelf: Arc::default() }
     }
 
     /// A buffer for `want` bytes, or as many as one has. For few bytes there is one that is made for them.
     #[must_use]
     pub fn take(&self, want: usize) -> Buffer {
         let filled = want.min(self.len);
-        if filled < self.len / 4 {
+        if filled < SMALL_BYTES.min(self.len) {
             return Buffer { bytes: vec![0; filled], start: 0, filled, home: self.clone() };
         }
-        let spare = self.spare.lock().expect("nobody panics while holding the spare buffers").pop();
+        let spare = {
+            let mut shelf = self.shelf();
+            shelf.loans += 1;
+            shelf.spare.pop()
+        };
         let bytes = spare.unwrap_or_else(|| vec![0; self.len + ALIGNMENT]);
         let start = bytes.as_ptr().align_offset(ALIGNMENT);
         Buffer { bytes, start, filled, home: self.clone() }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().expect("nobody panics while holding the spare buffers")
     }
 }
 
@@ -90,9 +108,11 @@ impl Drop for Buffer {
         if self.bytes.len() < self.home.len {
             return;
         }
-        let mut spare = self.home.spare.lock().expect("nobody panics while holding the spare buffers");
-        if spare.len() < SPARE_MAX {
-            spare.push(std::mem::take(&mut self.bytes));
+        let mut shelf = self.home.shelf();
+        shelf.loans -= 1;
+        shelf.spare.push(std::mem::take(&mut self.bytes));
+        if shelf.loans == 0 {
+            shelf.spare.truncate(SPARE_QUIET);
         }
     }
 }
@@ -103,36 +123,41 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_once_nobody_reads_it() {
-        let buffers = Buffers::new(16 * 1024);
+        let buffers = Buffers::new(SMALL_BYTES);
         let mut buffer = buffers.take(usize::MAX);
-        assert_eq!((buffer.len(), buffer.as_ptr().align_offset(ALIGNMENT)), (16 * 1024, 0));
+        assert_eq!((buffer.len(), buffer.as_ptr().align_offset(ALIGNMENT)), (SMALL_BYTES, 0));
         buffer[..3].copy_from_slice(b"abc");
         buffer.truncate(3);
         let place = buffer.as_ptr();
         let shared = buffer.freeze();
         let other = shared.slice(1..);
         drop(shared);
-        assert_ne!(buffers.take(16 * 1024).as_ptr(), place, "somebody still reads it");
+        assert_ne!(buffers.take(SMALL_BYTES).as_ptr(), place, "somebody still reads it");
         assert_eq!(other, "bc");
         drop(other);
-        let again = [buffers.take(16 * 1024), buffers.take(16 * 1024)].map(|buffer| buffer.as_ptr());
+        let again = [buffers.take(SMALL_BYTES), buffers.take(SMALL_BYTES)].map(|buffer| buffer.as_ptr());
         assert!(again.contains(&place));
     }
 
     #[test]
     fn few_bytes_take_few_bytes() {
-        let buffers = Buffers::new(16 * 1024);
+        let buffers = Buffers::new(SMALL_BYTES);
         let small = buffers.take(10);
         assert_eq!((small.len(), small.bytes.len()), (10, 10));
         drop(small);
-        assert!(buffers.spare.lock().unwrap().is_empty());
+        assert!(buffers.shelf().spare.is_empty());
         assert!(buffers.take(0).is_empty());
     }
 
     #[test]
-    fn spare_buffers_are_limited() {
-        let buffers = Buffers::new(8 * 1024);
-        drop((0..2 * SPARE_MAX).map(|_| buffers.take(8 * 1024)).collect::<Vec<_>>());
-        assert_eq!(buffers.spare.lock().unwrap().len(), SPARE_MAX);
+    fn spare_buffers_wait_while_one_is_on_loan_and_few_when_all_is_quiet() {
+        let buffers = Buffers::new(SMALL_BYTES);
+        let mut loans: Vec<_> = (0..20).map(|_| buffers.take(SMALL_BYTES)).collect();
+        loans.truncate(1);
+        assert_eq!(buffers.shelf().spare.len(), 19);
+        loans.push(buffers.take(SMALL_BYTES));
+        assert_eq!(buffers.shelf().spare.len(), 18);
+        drop(loans);
+        assert_eq!(buffers.shelf().spare.len(), SPARE_QUIET);
     }
 }

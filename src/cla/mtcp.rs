@@ -1,51 +1,16 @@
 //! MTCP, the minimal TCP convergence layer (draft-ietf-dtn-mtcpcl-01): every bundle is one CBOR byte string.
 //! uD3TN and dtn7-rs speak it. `stream` does the rest.
 
-use std::{future::Future, net::SocketAddr, pin::Pin};
-
-use bundle_spec::Lax;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
 use super::{
-    ClaError, ConvergenceLayer,
-    address::{PeerAddress, Road},
-    stream::{Framing, NoHead, Streams},
+    address::Road,
+    stream::{Framing, NoHead},
 };
-use crate::node::mailbox::Handle;
 
 /// Major type of a CBOR byte string, in the upper three bits of the first byte (RFC 8949 §3.1).
 const BYTE_STRING: u8 = 2;
 
-/// The convergence layer `mtcp`.
-pub struct Mtcp {
-    /// Where it listens; without, it only dials.
-    pub listen: Option<SocketAddr>,
-    /// What is tolerated in bundles that come in.
-    pub lax: Lax,
-    /// Peers that are kept in reach.
-    pub peers: watch::Receiver<Vec<PeerAddress>>,
-    /// Told where it listens, once it does.
-    pub bound: watch::Sender<Option<SocketAddr>>,
-}
-
-impl ConvergenceLayer for Mtcp {
-    fn name(&self) -> &'static str {
-        Road::Mtcp.name()
-    }
-
-    fn run(
-        self: Box<Self>,
-        node: Handle,
-        stop: CancellationToken,
-    ) -> Pin<Box<dyn Future<Output = Result<(), ClaError>> + Send>> {
-        let Self { listen, lax, peers, bound } = *self;
-        Box::pin(Streams { framing: &ByteString, listen, lax, peers, bound }.serve(node, stop))
-    }
-}
-
 /// A bundle is a CBOR byte string.
-pub(super) struct ByteString;
+pub struct ByteString;
 
 impl Framing for ByteString {
     fn road(&self) -> Road {

@@ -2,8 +2,9 @@
 //! payloads through this; none needs to know whether a bundle is whole or a fragment.
 
 use bundle_spec::security::Keystream;
+use bytes::Bytes;
 
-use crate::node::mailbox::{BlockReader, Outgoing, Store, StoreError};
+use crate::node::mailbox::{BlockReader, Outgoing, SHORT_BYTES_MAX, Store, StoreError};
 
 /// Reads a payload. Calls block.
 pub struct Payload {
@@ -29,6 +30,18 @@ impl Payload {
             false => start == 0 && len == reader.len(),
         };
         Ok(fits.then_some(Self { reader, start, len, sealed: outgoing.sealed.clone() }))
+    }
+
+    /// All of the payload of `outgoing`, if it is short and still in memory. Waits for no disk.
+    #[must_use]
+    pub fn recent(store: &dyn Store, outgoing: &Outgoing) -> Option<Bytes> {
+        let is_whole = outgoing.sealed.is_none() && !outgoing.header.primary().flags().is_fragment();
+        let is_short = usize::try_from(outgoing.payload.len).is_ok_and(|len| len <= SHORT_BYTES_MAX);
+        if !(is_whole && is_short && outgoing.payload.len == outgoing.header.payload_len()) {
+            return None;
+        }
+        let bytes = store.recent(outgoing.payload.cid.digest())?;
+        u64::try_from(bytes.len()).is_ok_and(|len| len == outgoing.payload.len).then_some(bytes)
     }
 
     /// How many bytes it has.

@@ -6,7 +6,6 @@
 //! bundles mean.
 
 use std::{
-    collections::BTreeMap,
     future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -18,7 +17,7 @@ use std::{
 use bundle_spec::sign::PublicKey;
 use quinn::{Endpoint, Incoming, ServerConfig, TokioRuntime};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -31,6 +30,7 @@ use super::{
     address::PeerAddress,
     buffers::Buffers,
     identity::Certificate,
+    keepers::Keepers,
     quicclav1::{self, Offer},
     seats::{Ask, Seats},
     tcpclv4::{
@@ -75,8 +75,6 @@ pub struct Quic {
     pub secret: [u8; 32],
     /// Peers that are kept in reach.
     pub peers: watch::Receiver<Vec<PeerAddress>>,
-    /// Rung (`notify_waiters`) when something waits for a peer: pauses between attempts end.
-    pub redial: Arc<Notify>,
     /// Told where it listens, once it does.
     pub bound: watch::Sender<Option<SocketAddr>>,
     /// Whether, and with whom, QUICCLv1 is spoken on the same socket.
@@ -136,10 +134,9 @@ impl Quic {
             certificate,
             asks,
             connected,
-            redial: Arc::clone(&self.redial),
             ids: Arc::default(),
         };
-        let host = Host { desk, seats, others, diallers: BTreeMap::new(), tasks, incoming: 0 };
+        let host = Host { desk, seats, others, keepers: Keepers::default(), tasks, incoming: 0 };
         host.run(self.peers, asked, stop).await;
         Ok(())
     }
@@ -190,7 +187,7 @@ struct Host {
     seats: Seats<PublicKey>,
     /// What connections of QUICCLv1 need, if it is spoken.
     others: Option<tcpclv4::desk::Desk>,
-    diallers: BTreeMap<PeerAddress, CancellationToken>,
+    keepers: Keepers<PeerAddress>,
     tasks: JoinSet<Ended>,
     /// How many connections that others made are being served or made.
     incoming: usize,
@@ -204,6 +201,7 @@ impl Host {
         stop: CancellationToken,
     ) {
         let endpoint = self.desk.endpoint.clone();
+        let clock = Arc::clone(self.desk.handle.clock());
         let mut peers_may_change = true;
         self.keep(&peers.borrow_and_update().clone(), &stop);
         loop {
@@ -215,12 +213,11 @@ impl Host {
                     Ended::Incoming => self.incoming -= 1,
                     Ended::Keeper => {}
                 },
+                () = clock.sleep_until(self.seats.next_deadline()) => self.seats.handle_deadline(clock.now()),
                 changed = peers.changed(), if peers_may_change => {
                     peers_may_change = changed.is_ok();
                     let wanted = peers.borrow_and_update().clone();
                     self.keep(&wanted, &stop);
-                    // Whoever names a peer, again or anew, hopes that it is there.
-                    self.desk.redial.notify_waiters();
                 }
                 Some(incoming) = endpoint.accept() => self.welcome(incoming, &stop),
             }
@@ -247,22 +244,10 @@ impl Host {
 
     /// Begins to keep the peers that are wanted, and gives up those that are not.
     fn keep(&mut self, wanted: &[PeerAddress], stop: &CancellationToken) {
-        self.diallers.retain(|address, stop| {
-            let is_wanted = wanted.contains(address);
-            if !is_wanted {
-                stop.cancel();
-            }
-            is_wanted
-        });
-        for address in wanted {
-            if self.diallers.contains_key(address) {
-                continue;
-            }
-            let stop = stop.child_token();
-            self.diallers.insert(address.clone(), stop.clone());
-            let (desk, address) = (self.desk.clone(), address.clone());
+        for charge in self.keepers.keep(wanted, stop) {
+            let desk = self.desk.clone();
             self.tasks.spawn(async move {
-                dial::keep(desk, address, stop).await;
+                dial::keep(desk, charge).await;
                 Ended::Keeper
             });
         }

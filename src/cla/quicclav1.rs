@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use quinn::{ClientConfig, Connection, Endpoint, crypto::rustls::QuicClientConfig};
 use rustls::{Error, pki_types::CertificateDer};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -82,7 +82,14 @@ async fn meet(connection: &Connection, is_dialler: bool) -> Result<Wire, quinn::
     let chain = connection.peer_identity().and_then(|chain| chain.downcast::<Vec<CertificateDer<'_>>>().ok());
     let proof = Proof::of(chain.as_deref().map(Vec::as_slice));
     let (source, outlet) = streams::open(connection, is_dialler).await?;
-    Ok(Wire { source, outlet, dialect: Box::new(Tally::default()), proof, round_trip: connection.rtt() })
+    Ok(Wire {
+        source,
+        outlet,
+        dialect: Box::new(Tally::default()),
+        proof,
+        is_clear: false,
+        round_trip: connection.rtt(),
+    })
 }
 
 /// What is known of a peer: there is always TLS, nobody is greeted as a node of pannier, and who receives may
@@ -94,6 +101,7 @@ fn expectation(address: Option<&PeerAddress>, is_dialler: bool) -> Expectation {
         host: address.map(|address| address.host().to_owned()).unwrap_or_default(),
         node: address.and_then(PeerAddress::node),
         lax: Lax::strict(),
+        clear_only: false,
         greets: false,
         is_serial: true,
     }
@@ -137,7 +145,6 @@ impl Host {
             ends,
             asks,
             connected,
-            redial: Arc::new(Notify::new()),
             ids: Arc::default(),
         };
         Ok((Self { desk: desk.clone(), seats, asked, endpoint, config, peers }, desk))
@@ -156,13 +163,14 @@ impl Host {
                 () = stop.cancelled() => break,
                 Some(ask) = asked.recv() => seats.answer(clock.now(), ask),
                 Some(ended) = tasks.join_next() => ended.expect("no task panics"),
+                () = clock.sleep_until(seats.next_deadline()) => seats.handle_deadline(clock.now()),
                 changed = peers.changed(), if peers_may_change => {
                     peers_may_change = changed.is_ok();
                     let wanted = peers.borrow_and_update().clone();
-                    for Charge { address, stop, redial } in keepers.keep(&wanted, &stop) {
-                        let desk = Desk { redial, ..desk.clone() };
+                    for Charge { peer: address, stop, redial } in keepers.keep(&wanted, &stop) {
                         let (endpoint, config) = (endpoint.clone(), config.clone());
-                        tasks.spawn(dial::keep(desk, Way { address, endpoint, config }, stop));
+                        let peer = Way { address, endpoint, config };
+                        tasks.spawn(dial::keep(desk.clone(), Charge { peer, stop, redial }));
                     }
                 }
             }

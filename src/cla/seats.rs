@@ -62,6 +62,7 @@ impl<K: Clone + Ord> Seats<K> {
 
     /// Answers a connection.
     pub(in crate::cla) fn answer(&mut self, now: Time, ask: Ask<K>) {
+        self.handle_deadline(now);
         match ask {
             Ask::Enter { newcomer, stop, seat } => {
                 let (id, peer) = (newcomer.id, newcomer.peer.clone());
@@ -105,6 +106,17 @@ impl<K: Clone + Ord> Seats<K> {
         });
     }
 
+    /// When `handle_deadline` is due.
+    pub(in crate::cla) fn next_deadline(&self) -> Option<Time> {
+        self.partials.iter().filter_map(|(_, partials)| partials.next_deadline()).min()
+    }
+
+    /// What peers that did not return have left behind is dropped.
+    pub(in crate::cla) fn handle_deadline(&mut self, now: Time) {
+        self.partials.iter_mut().for_each(|(_, partials)| partials.expire(now));
+        self.partials.retain(|(_, partials)| !partials.is_empty());
+    }
+
     fn seat(&mut self, id: ConnectionId, waiting: Waiting<K>) {
         let kept = self.partials.iter().position(|(peer, _)| *peer == waiting.peer);
         let partials = kept.and_then(|at| self.partials.remove(at)).map(|(_, partials)| partials);
@@ -123,5 +135,51 @@ impl<K: Clone + Ord> Seats<K> {
         if self.partials.len() > PARTIAL_PEERS_MAX {
             self.partials.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bundle_spec::{Builder, CreationTimestamp, DtnTime};
+
+    use super::*;
+    use crate::{cla::partial::Partial, store::MemoryStore};
+
+    const T0: Time = Time(1_000_000);
+
+    #[test]
+    fn what_a_peer_left_behind_is_there_when_it_returns_and_gone_when_it_does_not() {
+        let (mut seats, _connected) = Seats::new();
+        assert!(enter(&mut seats, T0, 1).unwrap().is_empty());
+        leave(&mut seats, T0, 1);
+        let minute = Duration::from_secs(60);
+        assert_eq!(seats.next_deadline(), Some(T0 + minute));
+        let returned = enter(&mut seats, T0 + minute / 2, 2).unwrap();
+        assert_eq!(returned.offers(), [([7; 16], 5)]);
+        leave(&mut seats, T0 + minute / 2, 2);
+        seats.handle_deadline(seats.next_deadline().unwrap());
+        assert_eq!(seats.next_deadline(), None);
+        assert!(enter(&mut seats, T0 + 2 * minute, 3).unwrap().is_empty());
+    }
+
+    fn enter(seats: &mut Seats<u8>, now: Time, id: u64) -> Option<Partials> {
+        let (seat, mut answer) = oneshot::channel();
+        let newcomer = Newcomer { id: ConnectionId(id), peer: 1, dialler: 1 };
+        seats.answer(now, Ask::Enter { newcomer, stop: CancellationToken::new(), seat });
+        answer.try_recv().ok()
+    }
+
+    /// The peer goes in the middle of a bundle that lives for a minute.
+    fn leave(seats: &mut Seats<u8>, now: Time, id: u64) {
+        let eid: bundle_spec::Eid = "dtn://village/test".parse().unwrap();
+        let timestamp = CreationTimestamp { time: DtnTime(1), sequence: 1 };
+        let header = Builder::new(eid.clone(), eid, timestamp, 60_000).header(9);
+        let mut partial = Partial::begin(&MemoryStore::new(9), &header).unwrap();
+        partial.take(b"hello").unwrap();
+        let mut partials = Partials::default();
+        partials.put(now, [7; 16], partial);
+        seats.answer(now, Ask::Leave { peer: 1, id: ConnectionId(id), partials });
     }
 }

@@ -132,7 +132,3 @@ enum Damage {
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
 }
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("work on a stick does not panic")
-}

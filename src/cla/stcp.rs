@@ -1,48 +1,13 @@
 //! STCP, the simple TCP convergence layer of ION and HDTN: every bundle follows its length, four bytes in
 //! network order. `stream` does the rest.
 
-use std::{future::Future, net::SocketAddr, pin::Pin};
-
-use bundle_spec::Lax;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
 use super::{
-    ClaError, ConvergenceLayer,
-    address::{PeerAddress, Road},
-    stream::{Framing, NoHead, Streams},
+    address::Road,
+    stream::{Framing, NoHead},
 };
-use crate::node::mailbox::Handle;
-
-/// The convergence layer `stcp`.
-pub struct Stcp {
-    /// Where it listens; without, it only dials.
-    pub listen: Option<SocketAddr>,
-    /// What is tolerated in bundles that come in.
-    pub lax: Lax,
-    /// Peers that are kept in reach.
-    pub peers: watch::Receiver<Vec<PeerAddress>>,
-    /// Told where it listens, once it does.
-    pub bound: watch::Sender<Option<SocketAddr>>,
-}
-
-impl ConvergenceLayer for Stcp {
-    fn name(&self) -> &'static str {
-        Road::Stcp.name()
-    }
-
-    fn run(
-        self: Box<Self>,
-        node: Handle,
-        stop: CancellationToken,
-    ) -> Pin<Box<dyn Future<Output = Result<(), ClaError>> + Send>> {
-        let Self { listen, lax, peers, bound } = *self;
-        Box::pin(Streams { framing: &Prefix, listen, lax, peers, bound }.serve(node, stop))
-    }
-}
 
 /// A bundle follows its length.
-pub(super) struct Prefix;
+pub struct Prefix;
 
 impl Framing for Prefix {
     fn road(&self) -> Road {

@@ -5,7 +5,7 @@
 //! and what was under way when a connection broke is sent again. Nobody says who they are: bundles name the
 //! node before. `mtcp` and `stcp` are this with their own [`Framing`].
 
-use std::{net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use bundle_spec::Lax;
 use tokio::{
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{
-    ClaError,
+    ClaError, ConvergenceLayer,
     address::{PeerAddress, Road},
     keepers::Keepers,
 };
@@ -44,7 +44,7 @@ const INBOUND_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// How a bundle's length is written before it.
-pub(super) trait Framing: Send + Sync {
+pub trait Framing: Send + Sync {
     /// Which road this is.
     fn road(&self) -> Road;
     /// Longest bundle that can go out, in bytes.
@@ -62,19 +62,36 @@ pub(super) trait Framing: Send + Sync {
 /// What stands on a stream where a bundle should begin is something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no bundle begins here")]
-pub(super) struct NoHead;
+pub struct NoHead;
 
-/// A convergence layer of one way streams.
-pub(super) struct Streams {
-    pub(super) framing: &'static dyn Framing,
+/// A convergence layer of one way streams: `mtcp` or `stcp`.
+pub struct Streams {
+    /// Which of them.
+    pub framing: &'static dyn Framing,
     /// Where it listens; without, it only dials.
-    pub(super) listen: Option<SocketAddr>,
+    pub listen: Option<SocketAddr>,
     /// What is tolerated in bundles that come in.
-    pub(super) lax: Lax,
+    pub lax: Lax,
+    /// Whether encryption is forbidden where bundles come in.
+    pub clear_only: bool,
     /// Peers that are kept in reach.
-    pub(super) peers: watch::Receiver<Vec<PeerAddress>>,
+    pub peers: watch::Receiver<Vec<PeerAddress>>,
     /// Told where it listens, once it does.
-    pub(super) bound: watch::Sender<Option<SocketAddr>>,
+    pub bound: watch::Sender<Option<SocketAddr>>,
+}
+
+impl ConvergenceLayer for Streams {
+    fn name(&self) -> &'static str {
+        self.framing.road().name()
+    }
+
+    fn run(
+        self: Box<Self>,
+        node: Handle,
+        stop: CancellationToken,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ClaError>> + Send>> {
+        Box::pin(self.serve(node, stop))
+    }
 }
 
 /// What a task of the layer came to.
@@ -86,8 +103,7 @@ enum Ended {
 }
 
 impl Streams {
-    /// Serves until `stop`.
-    pub(super) async fn serve(self, handle: Handle, stop: CancellationToken) -> Result<(), ClaError> {
+    async fn serve(self, handle: Handle, stop: CancellationToken) -> Result<(), ClaError> {
         let listener = match self.listen {
             Some(address) => {
                 let failed = |cause| ClaError::Listen { address: address.to_string(), cause };
@@ -100,6 +116,7 @@ impl Streams {
         let host = Host {
             framing: self.framing,
             lax: self.lax,
+            clear_only: self.clear_only,
             handle,
             keepers: Keepers::default(),
             tasks: JoinSet::new(),
@@ -114,8 +131,9 @@ impl Streams {
 struct Host {
     framing: &'static dyn Framing,
     lax: Lax,
+    clear_only: bool,
     handle: Handle,
-    keepers: Keepers,
+    keepers: Keepers<PeerAddress>,
     tasks: JoinSet<Ended>,
     /// How many connections that others made are being served.
     inbound: usize,
@@ -172,11 +190,12 @@ impl Host {
             return;
         }
         self.inbound += 1;
-        let (handle, framing, lax) = (self.handle.clone(), self.framing, self.lax);
+        let (handle, framing) = (self.handle.clone(), self.framing);
+        let (lax, clear_only) = (self.lax, self.clear_only);
         let stop = stop.child_token();
         self.tasks.spawn(async move {
             socket::prepare(&stream);
-            inbound::serve(handle, framing, lax, stream, stop).await;
+            inbound::serve(handle, framing, inbound::Terms { lax, clear_only }, stream, stop).await;
             Ended::Inbound
         });
     }
@@ -194,8 +213,4 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
             }
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("store calls do not panic")
 }

@@ -4,15 +4,12 @@
 //! other by a private session extension item and then say what they say over QUIC (`bundle-spec/links.md`).
 //! Knows addresses and connections; never what bundles mean.
 
-use std::{
-    collections::BTreeMap, future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use bundle_spec::NodeId;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -27,6 +24,7 @@ use self::{
 use super::{
     ClaError, ConvergenceLayer,
     identity::Certificate,
+    keepers::Keepers,
     seats::{Ask, Seats},
 };
 use crate::{limits::LINKS_MAX, node::mailbox::Handle};
@@ -42,6 +40,7 @@ pub(in crate::cla) mod message;
 mod receive;
 pub(in crate::cla) mod secure;
 pub(in crate::cla) mod session;
+mod short;
 mod socket;
 mod transmit;
 
@@ -79,6 +78,8 @@ pub struct Peer {
     pub lax: Lax,
     /// Whether sessions with it are encrypted, if not as all others.
     pub tls: Option<TlsPolicy>,
+    /// Whether encryption is forbidden on the way to it: then there is no TLS, whatever `tls` says.
+    pub clear_only: bool,
 }
 
 /// The convergence layer `tcpclv4`.
@@ -91,6 +92,8 @@ pub struct Tcpclv4 {
     pub tls: TlsPolicy,
     /// What is overlooked in peers that dial.
     pub lax: Lax,
+    /// Whether encryption is forbidden where peers dial: then there is no TLS with them.
+    pub clear_only: bool,
     /// PEM file with the certificates of those who vouch for other agents.
     pub authorities: Option<PathBuf>,
     /// PEM file with the certificate that one of them has signed for this node, and its key.
@@ -99,8 +102,6 @@ pub struct Tcpclv4 {
     pub secret: [u8; 32],
     /// Peers that are kept in reach.
     pub peers: watch::Receiver<Vec<Peer>>,
-    /// Rung (`notify_waiters`) when something waits for a peer: pauses between attempts end.
-    pub redial: Arc<Notify>,
     /// Told where it listens, once it does.
     pub bound: watch::Sender<Option<SocketAddr>>,
 }
@@ -138,17 +139,11 @@ impl Tcpclv4 {
         self.bound.send_replace(listener.as_ref().and_then(|listener| listener.local_addr().ok()));
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (seats, connected) = Seats::new();
-        let desk = Desk {
-            handle,
-            policy: self.tls,
-            lax: self.lax,
-            ends,
-            asks,
-            connected,
-            redial: Arc::clone(&self.redial),
-            ids: Arc::default(),
-        };
-        let host = Host { desk, seats, diallers: BTreeMap::new(), tasks: JoinSet::new(), incoming: 0 };
+        let desk =
+            Desk { handle, policy: self.tls, lax: self.lax, ends, asks, connected, ids: Arc::default() };
+        let clear_only = self.clear_only;
+        let host =
+            Host { desk, clear_only, seats, keepers: Keepers::default(), tasks: JoinSet::new(), incoming: 0 };
         host.run(listener, self.peers, asked, stop).await;
         Ok(())
     }
@@ -175,8 +170,10 @@ enum Ended {
 /// The endpoint's own state, in one task.
 struct Host {
     desk: Desk,
+    /// Whether encryption is forbidden where peers dial.
+    clear_only: bool,
     seats: Seats<Who>,
-    diallers: BTreeMap<Peer, CancellationToken>,
+    keepers: Keepers<Peer>,
     tasks: JoinSet<Ended>,
     /// How many sessions that others have dialled are held or begun.
     incoming: usize,
@@ -190,6 +187,7 @@ impl Host {
         mut asked: mpsc::Receiver<Ask<Who>>,
         stop: CancellationToken,
     ) {
+        let clock = Arc::clone(self.desk.handle.clock());
         let mut peers_may_change = true;
         self.keep(&peers.borrow_and_update().clone(), &stop);
         loop {
@@ -201,12 +199,11 @@ impl Host {
                     Ended::Incoming => self.incoming -= 1,
                     Ended::Dialler => {}
                 },
+                () = clock.sleep_until(self.seats.next_deadline()) => self.seats.handle_deadline(clock.now()),
                 changed = peers.changed(), if peers_may_change => {
                     peers_may_change = changed.is_ok();
                     let wanted = peers.borrow_and_update().clone();
                     self.keep(&wanted, &stop);
-                    // Whoever names a peer, again or anew, hopes that it is there.
-                    self.desk.redial.notify_waiters();
                 }
                 stream = accept(listener.as_ref()) => self.welcome(stream, &stop),
             }
@@ -233,22 +230,10 @@ impl Host {
 
     /// Begins to keep the peers that are wanted, and gives up those that are not.
     fn keep(&mut self, wanted: &[Peer], stop: &CancellationToken) {
-        self.diallers.retain(|peer, stop| {
-            let is_wanted = wanted.contains(peer);
-            if !is_wanted {
-                stop.cancel();
-            }
-            is_wanted
-        });
-        for peer in wanted {
-            if self.diallers.contains_key(peer) {
-                continue;
-            }
-            let stop = stop.child_token();
-            self.diallers.insert(peer.clone(), stop.clone());
-            let (desk, peer) = (self.desk.clone(), peer.clone());
+        for charge in self.keepers.keep(wanted, stop) {
+            let desk = self.desk.clone();
             self.tasks.spawn(async move {
-                dial::keep(desk, peer, stop).await;
+                dial::keep(desk, charge).await;
                 Ended::Dialler
             });
         }
@@ -260,10 +245,11 @@ impl Host {
             return drop(stream);
         }
         self.incoming += 1;
-        let (desk, stop) = (self.desk.clone(), stop.child_token());
+        let (desk, clear_only, stop) = (self.desk.clone(), self.clear_only, stop.child_token());
         self.tasks.spawn(async move {
-            let (policy, lax) = (desk.policy, desk.lax);
-            let expectation = Expectation { policy, lax, greets: true, ..Expectation::default() };
+            let policy = if clear_only { TlsPolicy::Never } else { desk.policy };
+            let lax = desk.lax;
+            let expectation = Expectation { policy, lax, clear_only, greets: true, ..Expectation::default() };
             let met = tokio::select! {
                 () = stop.cancelled() => return Ended::Incoming,
                 met = timeout(HANDSHAKE, contact::meet(&desk, stream, &expectation)) => met,

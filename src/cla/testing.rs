@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use bundle_spec::{BlockRef, Builder, BundleId, CreationTimestamp, DtnTime, NodeId, sign::SigningKey};
+use bundle_spec::{
+    BlockRef, Builder, BundleId, CreationTimestamp, DtnTime, NodeId, security::Policy, sign::SigningKey,
+};
 use bytes::Bytes;
 use tokio::{
     sync::{Mutex, mpsc},
@@ -69,6 +71,7 @@ impl TestNode {
             version: "test".to_owned(),
             bundles_max: limits::BUNDLES_MAX,
             status_reports: false,
+            rules: Policy::default(),
         };
         let agent = Agent::restore(config, Box::new(Epidemic), [seed; 32], Vec::new(), handle.clock().now());
         let (seen, inputs) = mpsc::unbounded_channel();
@@ -133,6 +136,7 @@ impl TestNode {
             payload: payload_ref,
             start: 0,
             offset: 0,
+            clear_only: false,
             sealed: None,
         }
     }
@@ -151,7 +155,7 @@ impl TestNode {
     pub(super) async fn received(&mut self) -> (LinkId, BundleId, Vec<u8>, Option<Bytes>) {
         let (link, bundle, payload, adu) = self
             .next(|input| match input {
-                Input::Received { link, header, payload, adu } => {
+                Input::Received { link, header, payload, adu, .. } => {
                     Some((*link, header.bundle_id(), *payload, adu.clone()))
                 }
                 _ => None,
@@ -206,6 +210,14 @@ impl Driver {
                 },
             };
             let now = clock.now();
+            let mail = match mail {
+                Mail::Brought(brought) => {
+                    let kept = brought.keep(&self.agent, self.handle.store().as_ref(), now).unwrap();
+                    let Some(mail) = kept else { continue };
+                    mail
+                }
+                other => other,
+            };
             match mail {
                 Mail::Input(input) => self.input(now, input).await,
                 Mail::Call { input, answer } => {
@@ -214,6 +226,7 @@ impl Driver {
                     self.agent.handle(now, input(call));
                 }
                 Mail::Ask(question) => question(&self.agent, now),
+                Mail::Brought(_) => unreachable!("what is brought becomes an input or a call"),
                 Mail::Link { link, commands } => {
                     self.links.lock().await.insert(link, commands);
                 }
@@ -301,6 +314,18 @@ impl Store for Watched {
         self.inner.recover()
     }
 
+    fn shelve(&self, block: &BlockRef, bytes: Bytes) -> Result<(), StoreError> {
+        self.inner.shelve(block, bytes.clone())?;
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let len = u64::try_from(bytes.len()).unwrap();
+        self.written.fetch_add(len, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn recent(&self, digest: &bundle_spec::Digest) -> Option<Bytes> {
+        self.inner.recent(digest).filter(|_| self.gate.load(Ordering::SeqCst) == u64::MAX)
+    }
+
     fn create(&self, len: u64) -> Result<Box<dyn BlockWriter>, StoreError> {
         let inner = self.inner.create(len)?;
         self.begun.fetch_add(1, Ordering::SeqCst);
@@ -313,8 +338,8 @@ impl Store for Watched {
         Ok(self.inner.open(digest)?.map(gated))
     }
 
-    fn release(&self, digest: &bundle_spec::Digest) -> Result<(), StoreError> {
-        self.inner.release(digest)
+    fn release_all(&self, digests: &[bundle_spec::Digest]) -> Result<(), StoreError> {
+        self.inner.release_all(digests)
     }
 
     fn blocks(&self) -> Result<Vec<bundle_spec::Digest>, StoreError> {

@@ -33,6 +33,8 @@ pub struct Udp {
     pub listen: Option<SocketAddr>,
     /// What is tolerated in bundles that come in.
     pub lax: Lax,
+    /// Whether encryption is forbidden where bundles come in.
+    pub clear_only: bool,
     /// Most bytes a second to one peer, unless its address says otherwise.
     pub rate: NonZeroU64,
     /// Peers that bundles are sent to.
@@ -62,7 +64,8 @@ impl Udp {
             let failed = |cause| ClaError::Listen { address: address.to_string(), cause };
             let socket = UdpSocket::bind(address).await.map_err(failed)?;
             self.bound.send_replace(socket.local_addr().ok());
-            tasks.spawn(inbound::serve(handle.clone(), self.lax, socket, stop.clone()));
+            let terms = inbound::Terms { lax: self.lax, clear_only: self.clear_only };
+            tasks.spawn(inbound::serve(handle.clone(), terms, socket, stop.clone()));
         }
         let mut keepers = Keepers::default();
         let mut may_change = true;

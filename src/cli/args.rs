@@ -156,6 +156,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = quantity::duration)]
         wait: std::time::Duration,
     },
+    /// Keys that jobs are sealed with; needs no node
+    #[command(subcommand, after_long_help = examples::KEY)]
+    Key(Key),
     /// Look at bundle files; needs no node
     #[command(subcommand, after_long_help = examples::BUNDLE)]
     Bundle(Bundle),
@@ -209,7 +212,7 @@ pub(super) struct Submit {
     #[arg(short, value_name = "KEY=VALUE")]
     pub(super) parameters: Vec<String>,
     /// Parameters from a TOML file
-    #[arg(short = 'f', value_name = "FILE")]
+    #[arg(short = 'f', value_name = "FILE", hide_short_help = true)]
     pub(super) parameter_file: Option<PathBuf>,
     /// Media type of the input
     #[arg(long, value_name = "TYPE", hide_short_help = true)]
@@ -220,6 +223,12 @@ pub(super) struct Submit {
     /// Do it even if the same was done before
     #[arg(long)]
     pub(super) fresh: bool,
+    /// Who may read it: `open`, `group` or `to:NODE,..`
+    ///
+    /// `open`: whoever carries it. `group`: the executors, by the key of their role. `to:NODE,NODE`: these
+    /// nodes, by the keys that `pannier key add` has taken. By default what `sealing.default` says
+    #[arg(long, value_name = "WHO")]
+    pub(super) seal: Option<String>,
     /// Wait for the answer
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = patience,
         default_missing_value = "")]
@@ -336,6 +345,44 @@ pub(super) enum Model {
     /// No longer keep a model
     Drop {
         /// Its name
+        name: String,
+    },
+}
+
+/// Keys that jobs are sealed with.
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// List the keys that are known here
+    List,
+    /// Print the line that others need to seal for this node, or for a role
+    Show {
+        /// The key of this role
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// The secret of the role, for who is to run its jobs: keep it secret
+        #[arg(long, requires = "role")]
+        secret: bool,
+    },
+    /// Take in lines that `key show` has printed elsewhere
+    Add {
+        /// The file; `-` for standard input
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Make the key of a role
+    Create {
+        /// Its name; `--seal group` uses the one in `sealing.role`
+        role: String,
+    },
+    /// Make a new key; the one before still opens what was sealed for it
+    Rotate {
+        /// The key of this role, instead of this node's own
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+    },
+    /// Forget the keys of a role or of another node
+    Forget {
+        /// The name of a role, or a node's EID
         name: String,
     },
 }

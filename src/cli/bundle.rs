@@ -1,5 +1,7 @@
 //! `pannier bundle`: inspect, validate and make bundle files. Needs no node and no identity.
 
+mod statement;
+
 use std::{path::Path, str::FromStr, time::Duration};
 
 use bundle_spec::{
@@ -133,6 +135,13 @@ fn payload(bytes: &[u8]) -> Value {
                 "executor": result.statement.executor.to_string(), "signature_valid": result.verify().is_ok(),
             })
         }
+        Ok(Adu::SealedJob(sealed)) => json!({
+            "type": "sealed job", "id": sealed.cid().to_string(), "level": sealed.level.name(),
+            "recipients": sealed.recipients.iter().map(|one| one.key.to_string()).collect::<Vec<_>>(),
+        }),
+        Ok(Adu::SealedResult(sealed)) => json!({
+            "type": "sealed result", "job": sealed.job.to_string(), "recipient": sealed.key.to_string(),
+        }),
         Ok(Adu::Manifest(manifest)) => {
             json!({ "type": "manifest", "file": manifest.file.cid.to_string(), "len": manifest.file.len })
         }
@@ -179,14 +188,7 @@ fn validate(context: &Context, file: &Path, keys: Option<&Path>) -> Result<Exit,
     // What only a named switch decides about has been said; it is no breach.
     let bundle = Wire::parse(bytes.into(), &Lax::all()).map_err(|error| malformed(file, error))?;
     let payload = check_security(context, file, &bundle, keys)?;
-    if let Ok(Adu::Result(result)) = Adu::decode(&payload) {
-        let executor = &result.statement.executor;
-        result.verify().map_err(|error| {
-            Failure::new(Exit::Failed, format!("the result in `{}` is not by {executor}", file.display()))
-                .cause(error)
-        })?;
-        context.printer.data(&format!("the result is signed by {executor}"))?;
-    }
+    statement::check(context, file, &payload)?;
     context.printer.data(&format!("{} is a bundle as RFC 9171 wants it", bundle.header.bundle_id()))?;
     context.printer.line("result", json!({ "ok": true, "id": bundle.header.bundle_id().to_string() }))?;
     Ok(Exit::Done)

@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bundle_spec::security::Policy;
 use serde_json::json;
 
 use super::{Context, Exit, Failure};
@@ -18,7 +17,7 @@ use crate::{
         identity,
         security::{KeyFileError, load_keys},
     },
-    settings::{Loaded, Settings, quantity::show_size},
+    settings::{Loaded, SecuritySettings, Settings, quantity::show_size},
     store::{LogStore, Options, Store, StoreError},
     time::Time,
 };
@@ -96,7 +95,8 @@ fn offline(settings: &Settings, checks: &mut Vec<Check>) {
     checks.push(folder("data", &settings.paths.data));
     checks.push(folder("state", &settings.paths.state));
     checks.push(space(settings));
-    checks.extend(settings.security.keys.as_deref().map(|path| keys(path, &settings.security.rules)));
+    let security = &settings.security;
+    checks.extend(security.keys.as_deref().map(|path| keys(path, security)));
     for engine in &settings.inference.engines {
         checks.push(worker_check(engine));
     }
@@ -116,16 +116,18 @@ fn key(path: &Path) -> Check {
 }
 
 /// The keys of bundle security.
-fn keys(path: &Path, rules: &Policy) -> Check {
-    match load_keys(path, rules) {
+fn keys(path: &Path, security: &SecuritySettings) -> Check {
+    match load_keys(path, security) {
         Ok(keys) => {
-            let (count, rules) = (keys.keys().len(), rules.rules().len());
+            let (count, rules) = (keys.keys().len(), security.rules.rules().len());
             check("keys", Verdict::Ok, format!("{count} keys for {rules} rules in {}", described(path)), "")
         }
         Err(error @ KeyFileError::Loose { .. }) => {
             check("keys", Verdict::Fail, error.to_string(), &format!("chmod 600 {}", path.display()))
         }
-        Err(error) => check("keys", Verdict::Fail, error.to_string(), "edit the file, or `security.rules`"),
+        Err(error) => {
+            check("keys", Verdict::Fail, error.to_string(), "edit the file, or `[security]` of the settings")
+        }
     }
 }
 

@@ -54,6 +54,9 @@ pub(super) const DOCTOR: &str = "Examples:
 pub(super) const SELFTEST: &str = "Examples:
   pannier selftest
   pannier selftest --json --wait 30s";
+pub(super) const KEY: &str = "Examples:
+  pannier key create executors
+  pannier key show --role executors";
 pub(super) const BUNDLE: &str = "Examples:
   pannier bundle validate received.bundle --keys keys.json
   pannier bundle create --source dtn://a/x --destination dtn://b/y -o b x.txt";

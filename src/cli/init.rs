@@ -13,7 +13,10 @@ use serde_json::json;
 
 use super::{Context, Exit, Failure};
 use crate::{
-    node::identity,
+    node::{
+        identity,
+        sealing::{self, KeyFile},
+    },
     settings::{self, Paths},
 };
 
@@ -41,6 +44,7 @@ pub(super) fn init(context: &Context, eid: Option<&str>) -> Result<Exit, Failure
     }
     let key = identity::load_or_create(&paths.identity())
         .map_err(|error| Failure::new(Exit::Configuration, "the node's key cannot be used").cause(error))?;
+    KeyFile::new(sealing::path(&paths.data)).ensure()?;
     let node = loaded.settings.eid.clone().unwrap_or_else(|| key.public().node_id().to_string());
     let printer = &context.printer;
     printer.data(&format!("node           {node}"))?;

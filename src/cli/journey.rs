@@ -12,7 +12,12 @@ use crate::gateway::wire::{JobWire, StepWire};
 /// A line for every step that was and every one that is to come.
 pub(super) fn journey(job: &JobWire, printer: &Printer) -> Vec<String> {
     let model = if job.model.is_empty() { String::new() } else { format!(" by {}", job.model) };
-    let mut lines = vec![format!("{}{model}  id {}  {}", job.kind, short(&job.id), job.state)];
+    let seal = match job.seal.as_str() {
+        "group" => "  sealed for executors",
+        "to" => "  sealed for named nodes",
+        _ => "",
+    };
+    let mut lines = vec![format!("{}{model}  id {}  {}{seal}", job.kind, short(&job.id), job.state)];
     let is_open = matches!(job.state.as_str(), "waiting" | "carried" | "running");
     lines.extend(steps(job, is_open, printer).into_iter().map(|(_, line)| line));
     if is_open {
@@ -127,6 +132,7 @@ mod tests {
     fn told(received: Option<&str>, started: Option<&str>) -> Vec<String> {
         let node = String::from("dtn://k51qzi5uqu5dlhrtwpsnflzltsgqfy37tehm4vnns2pb2sk7sns9bco6dnajyb/");
         let job = JobWire {
+            seal: "open".to_owned(),
             id: "bafyr4ihx2aaaaaaaaaaaa".to_owned(),
             state: "done".to_owned(),
             kind: "chat".to_owned(),
@@ -203,6 +209,7 @@ mod tests {
             detail: detail.to_owned(),
         };
         let job = JobWire {
+            seal: "open".to_owned(),
             id: "bafyr4ihx2aaaaaaaaaaaa".to_owned(),
             state: "carried".to_owned(),
             kind: "chat".to_owned(),

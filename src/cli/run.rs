@@ -60,6 +60,9 @@ fn stopped(error: NodeError) -> Failure {
         NodeError::Store(StoreError::Full { .. }) => (Exit::Store, "free space on the disk"),
         NodeError::Store(_) => (Exit::Store, "pannier doctor"),
         NodeError::Identity(_) | NodeError::Eid(_) => (Exit::Configuration, "pannier doctor"),
+        NodeError::Sealing(_) => {
+            (Exit::Configuration, "restore `sealing.json` in the data folder, readable by its owner alone")
+        }
         NodeError::Keys(_) => (
             Exit::Configuration,
             "a JWK set that only the node reads, with every key that `security.rules` names",

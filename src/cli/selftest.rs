@@ -75,6 +75,7 @@ async fn attempt(
         input: Some(QUESTION.to_owned()),
         lifetime: Some(String::from("1h")),
         fresh: true,
+        seal: Some(String::from("open")),
         ..JobRequest::default()
     };
     if kind != "echo" {

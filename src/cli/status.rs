@@ -35,6 +35,12 @@ pub(super) async fn node(context: &Context) -> Result<Exit, Failure> {
             link.cla,
             span(link.since.seconds_ago)
         ))?;
+        for withheld in &link.withheld {
+            printer.data(&format!(
+                "         {} held back for another road: {}, and encryption is forbidden on this one",
+                withheld.bundles, withheld.why
+            ))?;
+        }
     }
     Ok(Exit::Done)
 }

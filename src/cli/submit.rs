@@ -40,6 +40,7 @@ pub(super) async fn submit(context: &Context, args: Submit) -> Result<Exit, Fail
         media: args.media.clone(),
         lifetime: args.lifetime.map(quantity::show_duration),
         fresh: args.fresh,
+        seal: args.seal.clone(),
         ..JobRequest::default()
     };
     match String::from_utf8(input) {
@@ -50,6 +51,11 @@ pub(super) async fn submit(context: &Context, args: Submit) -> Result<Exit, Fail
     let submitted: SubmittedWire = client.json(Method::POST, "/api/jobs", &request).await?;
     remember(context, &submitted.id)?;
     context.printer.data(&submitted.id)?;
+    context.printer.talk(match submitted.seal.as_deref() {
+        Some("group") => "sealed: only executors can read it",
+        Some("to") => "sealed: only the nodes that were named can read it",
+        _ => "open: whoever carries it can read it",
+    })?;
     let Some(patience) = args.wait else {
         context.printer.line("result", &submitted)?;
         if submitted.answered {
@@ -69,6 +75,10 @@ async fn data(context: &Context, args: &Submit) -> Result<Exit, Failure> {
         return Err(Failure::usage("`--kind data` needs `--to`")
             .hint("pannier submit --kind data --to dtn://clinic/inbox FILE"));
     };
+    if args.seal.is_some() {
+        return Err(Failure::usage("`--seal` is for jobs: data is carried as it is")
+            .hint("encrypt the file, or secure its bundle by `security.rules`"));
+    }
     if args.model.is_some() || args.wait.is_some() || !args.parameters.is_empty() {
         return Err(Failure::usage(
             "`--kind data` is only carried: it takes no model, no parameters and no `--wait`",

@@ -1,7 +1,10 @@
 //! Reading what came of a job: the signed result, and its outputs.
 
 use axum::body::Bytes;
-use bundle_spec::adu::{ADU_BYTES_MAX, JobResult, Outcome, Output};
+use bundle_spec::{
+    adu::{ADU_BYTES_MAX, JobResult, Outcome, Output},
+    sealing::{BlockKey, OpenError},
+};
 
 use super::{
     Gateway,
@@ -13,9 +16,26 @@ use crate::{
     node::mailbox::{JobState, JobView},
 };
 
+/// A result that can be read here.
+pub(super) struct Found {
+    /// What its executor says.
+    pub(super) result: JobResult,
+    /// What opens the blocks to which it links, if it was sealed.
+    blocks: Option<BlockKey>,
+}
+
 impl Gateway {
+    /// The result of a job that has one; `None` if it is sealed for others.
+    pub(super) async fn readable_result_of(&self, view: &JobView) -> Result<Option<Found>, Problem> {
+        match self.result_of(view).await {
+            Ok(found) => Ok(Some(found)),
+            Err(problem) if problem.code == Code::Sealed => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
     /// The result of a job, or why there is none.
-    pub(super) async fn result_of(&self, view: &JobView) -> Result<JobResult, Problem> {
+    pub(super) async fn result_of(&self, view: &JobView) -> Result<Found, Problem> {
         let job = view.job;
         match &view.state {
             JobState::Open => Err(not_yet(view)),
@@ -32,14 +52,20 @@ impl Gateway {
                 let gone =
                     || Problem::new(Code::Internal, "the result is not in the store").hint("pannier doctor");
                 let bytes = self.handle.read_block(*result.cid.digest(), max).await?.ok_or_else(gone)?;
-                JobResult::decode(&bytes)
-                    .map_err(|error| Problem::new(Code::Internal, format!("the result: {error}")).job(job))
+                if let Some(opened) = self.handle.sealing().open_result(&bytes) {
+                    let opened = opened.map_err(|error| sealed(error).job(job))?;
+                    return Ok(Found { result: opened.result, blocks: Some(opened.blocks) });
+                }
+                let result = JobResult::decode(&bytes)
+                    .map_err(|error| Problem::new(Code::Internal, format!("the result: {error}")).job(job))?;
+                Ok(Found { result, blocks: None })
             }
         }
     }
 
     /// The outputs of a result, or why it has none.
-    pub(super) async fn outputs_of(&self, result: &JobResult) -> Result<Vec<(String, Bytes)>, Problem> {
+    pub(super) async fn outputs_of(&self, found: &Found) -> Result<Vec<(String, Bytes)>, Problem> {
+        let result = &found.result;
         let outputs = match &result.statement.outcome {
             Outcome::Completed { outputs, .. } => outputs,
             Outcome::Failed { failure, detail } => {
@@ -50,7 +76,7 @@ impl Gateway {
             }
         };
         let mut read = Vec::new();
-        for output in outputs {
+        for (place, output) in outputs.iter().enumerate() {
             read.push(match output {
                 Output::Inline { media, data } => (media.clone(), data.clone()),
                 Output::Link { media, block } => {
@@ -59,11 +85,25 @@ impl Gateway {
                         Problem::new(Code::JobQueued, "the answer is here, its output is still under way")
                             .job(result.statement.job)
                     };
-                    (media.clone(), bytes.ok_or_else(under_way)?)
+                    let bytes = bytes.ok_or_else(under_way)?;
+                    let opened = found.blocks.as_ref().map(|blocks| blocks.open(place, &bytes)).transpose();
+                    let opened = opened.map_err(|error| sealed(error).job(result.statement.job))?;
+                    (media.clone(), opened.map_or(bytes, |plain| Bytes::copy_from_slice(&plain)))
                 }
             });
         }
         Ok(read)
+    }
+}
+
+/// The answer is here and cannot be read here.
+fn sealed(error: OpenError) -> Problem {
+    match error {
+        OpenError::NoKey => Problem::new(Code::Sealed, format!("the answer is here; {error}"))
+            .hint("fetch it on the node that asked"),
+        OpenError::Damaged | OpenError::Content => {
+            Problem::new(Code::Internal, format!("the answer: {error}")).hint("pannier doctor")
+        }
     }
 }
 

@@ -24,12 +24,14 @@ use super::{
 };
 use crate::{
     limits,
-    node::mailbox::{Answer, BundleView, NewBundle, Submission, Terms},
+    node::mailbox::{Answer, BundleView, NewBundle, SHORT_BYTES_MAX, Submission, Terms},
     settings::quantity,
 };
 
 /// Demux (dtn) and service number (ipn) of the endpoint here that waits for an echo.
 pub(super) const PING: (&str, u64) = ("ping", 4558);
+/// Up to this length a payload waits in memory and goes to the node in one step.
+const SHORT_LEN_MAX: u64 = SHORT_BYTES_MAX as u64;
 /// How long a reader keeps a bundle from others if it does not say.
 const HOLD: Duration = Duration::from_secs(60);
 
@@ -96,14 +98,18 @@ impl Gateway {
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         let announced: Option<u64> = announced.and_then(|len| len.parse().ok());
         let (dry_run, mut bundle) = (query.dry_run, self.new_bundle(query, announced.unwrap_or(0))?);
-        self.admit(&bundle).await?;
         let mut sent = self.sent(&bundle)?;
         if dry_run {
+            self.admit(&bundle).await?;
             sent.len = body_len(request).await?;
             bundle.payload.len = sent.len;
             self.admit(&bundle).await?;
             return Ok(sent);
         }
+        if let Some(len) = announced.filter(|len| *len <= SHORT_LEN_MAX) {
+            return self.send_short(bundle, len, request, sent).await;
+        }
+        self.admit(&bundle).await?;
         bundle.payload = match announced {
             Some(len) => self.write_body(request, len).await?,
             None => {
@@ -117,6 +123,23 @@ impl Gateway {
         sent.payload = Some(bundle.payload.cid.to_string());
         match self.handle.submit(Submission::Bundle(bundle)).await? {
             Answer::Bundle(id) => Ok(SentWire { id: Some(id.to_string()), ..sent }),
+            other => unreachable!("a bundle is answered by its id, not {other:?}"),
+        }
+    }
+
+    /// Sends what is short enough to come in one step.
+    async fn send_short(
+        &self,
+        mut bundle: NewBundle,
+        len: u64,
+        request: &mut Body,
+        sent: SentWire,
+    ) -> Result<SentWire, Problem> {
+        let bytes = payload::read_body(request, len).await?;
+        bundle.payload = BlockRef::raw(&bytes);
+        let payload = Some(bundle.payload.cid.to_string());
+        match self.handle.submit_short(Submission::Bundle(bundle), bytes).await? {
+            Answer::Bundle(id) => Ok(SentWire { id: Some(id.to_string()), payload, ..sent }),
             other => unreachable!("a bundle is answered by its id, not {other:?}"),
         }
     }

@@ -43,7 +43,11 @@ pub(super) async fn submit(
         work
     };
     let submitted = gateway.submit(work).await?;
-    let body = SubmittedWire { id: submitted.job.to_string(), answered: submitted.answered };
+    let body = SubmittedWire {
+        id: submitted.job.to_string(),
+        answered: submitted.answered,
+        seal: Some(submitted.seal.to_owned()),
+    };
     let status = if submitted.known { StatusCode::OK } else { StatusCode::CREATED };
     let location = HeaderValue::from_str(&format!("/api/jobs/{}", body.id)).expect("an id is plain ASCII");
     Ok((status, [(header::LOCATION, location)], Json(body)).into_response())
@@ -60,6 +64,7 @@ fn from_query(query: Vec<(String, String)>, media: &str) -> Result<JobRequest, P
             "model" => request.model = Some(value),
             "media" => request.media = Some(value),
             "lifetime" => request.lifetime = Some(value),
+            "seal" => request.seal = Some(value),
             "fresh" => request.fresh = value != "false",
             "p" => {
                 let wrong =
@@ -98,6 +103,7 @@ fn work_of(request: JobRequest) -> Result<Work, Problem> {
         parameters: work::parameters(request.parameters)?,
         lifetime: lifetime.map_err(|error| Problem::bad(error.to_string()).parameter("lifetime"))?,
         fresh: request.fresh,
+        seal: work::seal(request.seal.as_deref())?,
     })
 }
 
@@ -113,9 +119,11 @@ pub(super) async fn show(State(gateway): Shared, Path(id): Path<String>) -> Resu
     let view = gateway.find_job(&id).await?;
     let mut job = Writing::at(gateway.handle.clock()).job(&view, true);
     if matches!(view.state, JobState::Answered { .. }) {
-        let result = gateway.result_of(&view).await?;
-        job.executor = Some(views::executor(&result, gateway.handle.node_id()));
-        job.result = Some(views::result(&result));
+        // A result that is sealed for others is here and cannot be read: everything else is shown.
+        if let Some(found) = gateway.readable_result_of(&view).await? {
+            job.executor = Some(views::executor(&found.result, gateway.handle.node_id()));
+            job.result = Some(views::result(&found.result));
+        }
     }
     Ok(Json(job))
 }
@@ -139,8 +147,8 @@ pub(super) async fn result(
     let wait = wait::wished(query.wait.as_deref(), &headers)?.unwrap_or_default();
     let found = gateway.find_job(&id).await?;
     let view = gateway.settled(found.job, wait).await?;
-    let result = gateway.result_of(&view).await?;
-    let outputs = gateway.outputs_of(&result).await?;
+    let found = gateway.result_of(&view).await?;
+    let outputs = gateway.outputs_of(&found).await?;
     let count = outputs.len();
     let Some((media, bytes)) = outputs.into_iter().nth(query.output) else {
         let detail = format!("the job has {count} outputs, there is none with number {}", query.output);
@@ -158,5 +166,5 @@ pub(super) async fn cancel(
 ) -> Result<Json<SubmittedWire>, Problem> {
     let view = gateway.find_job(&id).await?;
     gateway.handle.cancel(view.job).await.map_err(|error| Problem::from(error).job(view.job))?;
-    Ok(Json(SubmittedWire { id: view.job.to_string(), answered: false }))
+    Ok(Json(SubmittedWire { id: view.job.to_string(), answered: false, seal: None }))
 }

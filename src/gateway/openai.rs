@@ -6,17 +6,19 @@ mod reply;
 mod request;
 mod stream;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::Body,
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use bundle_spec::Cid;
 use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
 
 use self::request::Asked;
 use super::{
@@ -24,8 +26,12 @@ use super::{
     extract::Path,
     problem::{Code, OpenAiProblem, Problem},
     views, wait,
+    work::{self, Submitted},
 };
-use crate::node::mailbox::{JobState, ModelView};
+use crate::node::mailbox::{Event, JobState, ModelView, Piece};
+
+/// Header that says who may read a job (`open`, `group`, `to:NODE,NODE`), and in the answer who could.
+const SEAL: &str = "pannier-seal";
 
 /// The paths.
 pub(super) fn router() -> Router<Arc<Gateway>> {
@@ -85,11 +91,27 @@ async fn answered(
     mut asked: Asked,
 ) -> Result<Response, Problem> {
     asked.created = gateway.handle.clock().wall().map_or(0, |(wall, _)| reply::unix_seconds(wall.0));
+    let typed = headers.get(SEAL).map(|value| value.to_str().unwrap_or(""));
+    asked.work.seal = work::seal(typed)?;
     let patience = wait::wished(None, headers)?.unwrap_or(gateway.options.wait);
     // Whoever listens before the job is submitted misses nothing.
     let pieces = gateway.handle.pieces();
     let events = gateway.handle.events();
     let submitted = gateway.submit(asked.work.clone()).await?;
+    // Who waits longer than anybody does is told, too, who can read what was accepted.
+    let replied = reply_to(gateway, asked, submitted, patience, (pieces, events)).await;
+    let mut response = replied.unwrap_or_else(|problem| OpenAiProblem(problem).into_response());
+    response.headers_mut().insert(SEAL, HeaderValue::from_static(submitted.seal));
+    Ok(response)
+}
+
+async fn reply_to(
+    gateway: &Arc<Gateway>,
+    asked: Asked,
+    submitted: Submitted,
+    patience: Duration,
+    (pieces, events): (Receiver<(Cid, Piece)>, Receiver<Event>),
+) -> Result<Response, Problem> {
     if asked.stream && !submitted.known {
         let live = stream::Live::new(submitted.job, pieces, events);
         return stream::respond(Arc::clone(gateway), live, asked, patience).await;

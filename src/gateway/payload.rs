@@ -10,6 +10,7 @@ use std::{
 
 use axum::body::{Body, Bytes};
 use bundle_spec::{BlockRef, Header, PayloadTail};
+use bytes::BytesMut;
 use futures_util::{Stream, stream};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
@@ -92,6 +93,29 @@ fn copy(store: &dyn Store, path: &Path, len: u64) -> Result<BlockRef, StoreError
         }
     }
     writer.finish(None)
+}
+
+/// Reads a short body of `len` bytes into memory.
+pub(super) async fn read_body(request: &mut Body, len: u64) -> Result<Bytes, Problem> {
+    let wide = |len: usize| u64::try_from(len).expect("a length fits 64 bits");
+    let mut whole = BytesMut::new();
+    while let Some(frame) = request.frame().await {
+        let frame = frame.map_err(|_| Problem::bad("the request broke off; send it again"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if whole.is_empty() && wide(piece.len()) == len {
+            // A copy of its own: what it came with would be kept in memory with it.
+            return Ok(Bytes::copy_from_slice(&piece));
+        }
+        whole.extend_from_slice(&piece);
+        if wide(whole.len()) > len {
+            break;
+        }
+    }
+    let actual = wide(whole.len());
+    if actual != len {
+        return Err(StoreError::Length { expected: len, actual }.into());
+    }
+    Ok(whole.freeze())
 }
 
 /// The bytes of a payload.

@@ -59,7 +59,7 @@ pub(super) async fn ping(
         };
         let answer = gateway.echoed(&mut events, payload.cid).await?;
         // It has done what it was for; what cannot be taken goes when its lifetime ends.
-        let _ = gateway.handle.take(answer).await;
+        gateway.handle.let_go(answer).await?;
         Ok::<BundleId, Problem>(bundle)
     };
     let bundle = tokio::select! {

@@ -5,10 +5,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bundle_spec::sealing::SealError;
 use serde_json::json;
 
 use super::node_ops::OperationError;
-use crate::node::mailbox::{CallError, Stopped, StoreError, SubmitError};
+use crate::node::mailbox::{CallError, Stopped, StoreError, SubmitError, WishError};
 
 /// Why a request came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub enum Code {
     Over,
     /// The answer was delivered and is no longer kept here.
     Gone,
+    /// It is sealed, and no key here opens it.
+    Sealed,
+    /// The public key of who is to read it is not known here.
+    NoKey,
     /// The node cannot do this.
     Unavailable,
     /// The node stops.
@@ -74,6 +79,8 @@ impl Code {
             Self::Claimed => "claimed",
             Self::Over => "over",
             Self::Gone => "gone",
+            Self::Sealed => "sealed",
+            Self::NoKey => "no_key",
             Self::Unavailable => "unavailable",
             Self::Stopping => "stopping",
             Self::Internal => "internal",
@@ -87,7 +94,9 @@ impl Code {
             Self::BadRequest | Self::UnsupportedParameter => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::AmbiguousId | Self::Claimed | Self::Over => StatusCode::CONFLICT,
+            Self::AmbiguousId | Self::Claimed | Self::Over | Self::Sealed | Self::NoKey => {
+                StatusCode::CONFLICT
+            }
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::StoreFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -111,7 +120,9 @@ impl Code {
             | Self::Forbidden
             | Self::TooLarge
             | Self::Claimed
-            | Self::Over => "invalid_request_error",
+            | Self::Over
+            | Self::Sealed
+            | Self::NoKey => "invalid_request_error",
             Self::LimitReached => "rate_limit_error",
             Self::JobQueued => "queued",
             Self::StoreFull
@@ -259,6 +270,34 @@ impl From<SubmitError> for Problem {
             SubmitError::Over => Self::new(Code::Over, detail),
             SubmitError::Malformed(_) | SubmitError::Lifetime => Self::bad(detail),
         }
+    }
+}
+
+impl From<WishError> for Problem {
+    fn from(error: WishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            WishError::NoRole { .. } => Self::new(Code::NoKey, detail).hint(
+                "get the line that `pannier key show --role NAME` prints where the role was made, and \
+                 `pannier key add FILE`; or `--seal open`",
+            ),
+            WishError::NoNode(_) => Self::new(Code::NoKey, detail)
+                .hint("get the line that `pannier key show` prints there, and `pannier key add FILE`"),
+            WishError::NoOwn => Self::new(Code::NoKey, detail).hint("pannier init"),
+            WishError::Lifetime(_) => {
+                Self::bad(detail).hint("give a shorter `--lifetime`, or raise `sealing.keep`")
+            }
+            WishError::Seal(SealError::TooLong) => Self::new(Code::TooLarge, detail),
+            WishError::Seal(SealError::NoRecipient | SealError::Recipients | SealError::WeakKey) => {
+                Self::bad(detail).parameter("seal")
+            }
+        }
+    }
+}
+
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        WishError::Seal(error).into()
     }
 }
 

@@ -328,6 +328,25 @@ async fn a_chat_completion_has_openais_shape() {
 }
 
 #[tokio::test]
+async fn a_request_says_who_may_read_it_and_is_told_who_could() {
+    let desk = Desk::open().await;
+    let ask = async |seal: &str, input: &str| {
+        let request = request("POST", "/v1/chat/completions").header("pannier-seal", seal);
+        let request = request.header("prefer", "wait=1");
+        desk.ask(request.body(Body::from(chat(input).to_string())).unwrap()).await
+    };
+    for (input, status) in [("one", StatusCode::OK), ("hold", StatusCode::ACCEPTED)] {
+        let got = ask("open", input).await;
+        assert_eq!((got.status, &got.headers["pannier-seal"]), (status, &"open".parse().unwrap()));
+    }
+    let got = ask("group", "one").await;
+    assert_eq!((got.status, &got.json()["error"]["code"]), (StatusCode::CONFLICT, &json!("no_key")));
+    let got = ask("closed", "one").await;
+    assert_eq!((got.status, &got.json()["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("seal")));
+    assert_eq!(desk.get("/api/jobs").await.json().as_array().unwrap().len(), 2, "nothing else is accepted");
+}
+
+#[tokio::test]
 async fn a_parameter_that_no_engine_takes_is_refused_before_anything_is_submitted() {
     let desk = Desk::open().await;
     for (name, value) in [

@@ -2,20 +2,20 @@
 
 use bundle_spec::{
     BundleFlags, Cid, DtnTime, Header, NodeId,
-    adu::{Failure, JobResult, Outcome, Output, Statement},
+    adu::{Failure, JobResult, Kind, Outcome, Output, Statement},
     manifest::Manifest,
 };
 
 use super::{
     wire::{
         BundleWire, ExecutorWire, HeaderWire, JobWire, LinkWire, ModelWire, Moment, OutputWire, ResultWire,
-        StepWire,
+        StepWire, WithheldWire,
     },
     work,
 };
 use crate::{
     node::mailbox::{
-        BundleView, Clock, JobState, JobView, JourneyEntry, LinkView, ModelView, Retention, Step,
+        BundleView, Clock, JobState, JobView, JourneyEntry, LinkView, ModelView, Retention, Step, Withheld,
     },
     time::Time,
 };
@@ -65,7 +65,8 @@ impl Writing {
         JobWire {
             id: view.job.to_string(),
             state: state(view).to_owned(),
-            kind: view.kind.to_string(),
+            kind: view.kind.map_or("sealed", Kind::name).to_owned(),
+            seal: view.seal.map_or("open", |seal| seal.level.name()).to_owned(),
             model: view.model.clone(),
             mine: view.mine,
             expires_in_seconds,
@@ -114,8 +115,13 @@ impl Writing {
             cla: view.cla.to_owned(),
             since: self.moment(view.since),
             in_flight: view.in_flight,
+            withheld: view.withheld.iter().map(withheld).collect(),
         }
     }
+}
+
+fn withheld((why, bundles): &(Withheld, usize)) -> WithheldWire {
+    WithheldWire { why: why.words().to_owned(), bundles: *bundles }
 }
 
 /// RFC 3339 in UTC with whole seconds.

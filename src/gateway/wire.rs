@@ -30,6 +30,9 @@ pub struct JobRequest {
     /// Whether it is to be done even if the same was done before.
     #[serde(default)]
     pub fresh: bool,
+    /// Who may read it: `open`, `group` or `to:NODE,NODE`; by default what `sealing.default` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
 /// A moment, as far as it is known.
@@ -64,8 +67,11 @@ pub struct JobWire {
     pub id: String,
     /// `waiting`, `carried`, `running`, `done`, `failed`, `delivered`, `expired` or `cancelled`.
     pub state: String,
-    /// What kind of work.
+    /// What kind of work; `sealed` where it is sealed for others.
     pub kind: String,
+    /// Who may read it: `open`, `group` or `to`.
+    #[serde(default)]
+    pub seal: String,
     /// Which model it asks for.
     pub model: String,
     /// Whether a person at this node asked.
@@ -157,6 +163,9 @@ pub struct SubmittedWire {
     pub id: String,
     /// Whether its answer is here already.
     pub answered: bool,
+    /// Who may read it: `open`, `group` or `to`; absent where nothing was submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
 /// A model.
@@ -336,6 +345,18 @@ pub struct LinkWire {
     pub since: Moment,
     /// Transfers in flight.
     pub in_flight: usize,
+    /// Bundles that wait for another road because encryption is forbidden on this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldWire>,
+}
+
+/// Bundles that a contact may not carry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WithheldWire {
+    /// Why, in words.
+    pub why: String,
+    /// How many.
+    pub bundles: usize,
 }
 
 /// An engine.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     limits,
-    node::mailbox::{Answer, NewJob, Submission},
+    node::mailbox::{Answer, NewJob, SHORT_BYTES_MAX, SealWish, Sealer, Submission, WishError},
 };
 
 /// Parameters that are fractions: a whole number means the same, and is the same job.
@@ -37,6 +37,8 @@ pub(super) struct Work {
     pub(super) lifetime: Option<Duration>,
     /// Whether it is to be done even if the same was done before.
     pub(super) fresh: bool,
+    /// Who may read it.
+    pub(super) seal: SealWish,
 }
 
 /// A job that is durable.
@@ -48,25 +50,38 @@ pub(super) struct Submitted {
     pub(super) answered: bool,
     /// Whether it was known before: its task may have begun.
     pub(super) known: bool,
+    /// For whom it is sealed: `open`, `group` or `to`.
+    pub(super) seal: &'static str,
 }
 
 impl Gateway {
     /// Makes a job of it and submits that. When this returns, it is durable.
     pub(super) async fn submit(&self, work: Work) -> Result<Submitted, Problem> {
         let lifetime = work.lifetime;
-        let (job, mut data) = job_of(work)?;
+        let sealing = self.handle.sealing();
+        let sealer = sealing.sealer(&work.seal, lifetime)?;
+        let (job, mut data) = job_of(work, sealer.as_ref())?;
         job.check().map_err(|error| Problem::bad(error.to_string()))?;
         let adu = job.encode();
         if adu.len() > ADU_BYTES_MAX {
             return Err(Problem::new(Code::TooLarge, format!("a job may have {ADU_BYTES_MAX} bytes")));
         }
-        let cid = Cid::dag_cbor(&adu);
+        let (travelling, seal) = match sealer {
+            None => (adu.clone(), None),
+            Some(sealer) => {
+                let enveloped = sealer.seal(&adu, sealing)?;
+                (enveloped.adu, Some(enveloped.seal))
+            }
+        };
+        let cid = Cid::dag_cbor(&travelling);
         let known = self.handle.job(cid).await?.is_some();
-        let payload = BlockRef { cid, ..BlockRef::raw(&adu) };
+        let payload = BlockRef { cid, ..BlockRef::raw(&travelling) };
         let blocks = data.iter().map(|data| BlockRef::raw(data)).collect();
-        data.push(adu.clone());
-        match self.submit_written(Submission::Job(NewJob { payload, adu, blocks, lifetime }), data).await? {
-            Answer::Job { job, answered } => Ok(Submitted { job, answered, known }),
+        data.push(travelling);
+        let new = NewJob { payload, adu, seal, blocks, lifetime };
+        let seal = seal.map_or("open", |seal| seal.level.name());
+        match self.submit_written(Submission::Job(new), data).await? {
+            Answer::Job { job, answered } => Ok(Submitted { job, answered, known, seal }),
             other => unreachable!("a job is answered by its name, not {other:?}"),
         }
     }
@@ -78,6 +93,11 @@ impl Gateway {
         submission: Submission,
         blocks: Vec<Bytes>,
     ) -> Result<Answer, Problem> {
+        if let [data] = blocks.as_slice()
+            && data.len() <= SHORT_BYTES_MAX
+        {
+            return Ok(self.handle.submit_short(submission, data.clone()).await?);
+        }
         self.handle.admit_submission(submission.clone()).await?;
         let mut written = Vec::new();
         for data in blocks {
@@ -95,26 +115,29 @@ impl Gateway {
     }
 }
 
-/// The job, and the inputs that travel beside it.
-fn job_of(work: Work) -> Result<(Job, Vec<Bytes>), Problem> {
+/// The job, and the inputs that travel beside it, sealed if it will be.
+fn job_of(work: Work, sealer: Option<&Sealer>) -> Result<(Job, Vec<Bytes>), Problem> {
     let model = selector(work.kind, work.model.as_deref())?;
     let mut parameters = work.parameters;
     seed(work.kind, &mut parameters);
     let mut inputs = Vec::new();
     let mut beside = Vec::new();
-    for (media, data) in work.inputs {
+    for (place, (media, data)) in work.inputs.into_iter().enumerate() {
         if data.len() <= limits::INLINE_BYTES_MAX {
             inputs.push(JobInput::Inline { media, data });
             continue;
         }
-        let block = BlockRef::raw(&data);
-        let (len, max) = (block.len, limits::BLOCK_BYTES_MAX);
+        let (len, max) = (BlockRef::raw(&data).len, limits::BLOCK_BYTES_MAX);
         if len > max {
             let detail = format!("the input has {len} bytes, a job takes {max}");
             return Err(Problem::new(Code::TooLarge, detail).hint("split the input into several jobs"));
         }
+        let data = match sealer {
+            None => data,
+            Some(sealer) => Bytes::from(sealer.blocks().seal(place, &data).map_err(WishError::Seal)?),
+        };
+        inputs.push(JobInput::Link { media, block: BlockRef::raw(&data) });
         beside.push(data);
-        inputs.push(JobInput::Link { media, block });
     }
     let nonce = work.fresh.then(rand::random);
     Ok((Job { kind: work.kind, model, inputs, parameters, nonce }, beside))
@@ -130,6 +153,12 @@ fn selector(kind: Kind, model: Option<&str>) -> Result<ModelSelector, Problem> {
             .parameter("model")
             .hint("pannier model list")),
     }
+}
+
+/// Who may read it, as it was written.
+pub(super) fn seal(typed: Option<&str>) -> Result<SealWish, Problem> {
+    let wish = typed.map(str::parse::<SealWish>).transpose();
+    Ok(wish.map_err(|error| Problem::bad(error.to_string()).parameter("seal"))?.unwrap_or(SealWish::Default))
 }
 
 /// Sampling without a given seed gets a random one, so that the job names its answer.

@@ -101,7 +101,8 @@ async fn vouched(handle: &Handle, whole: Arrived) -> Result<(Assembled, Option<B
     let payload = whole.payload;
     match handle.vouch(whole).await {
         Ok(Arrived { header, payload, adu, left }) => {
-            Ok((Assembled { header: Some(header), payload, adu }, left))
+            let opened = handle.sealing().opened(handle.node_id(), &header, adu.as_ref());
+            Ok((Assembled { header: Some(header), payload, adu, opened }, left))
         }
         Err(reason) => {
             // Nobody needs it; if the node has stopped, it goes at the next start.

@@ -21,12 +21,15 @@ use super::{
     tasks::Tasks,
 };
 use crate::{
-    agent::{CallId, LinkId, Output, Record, SubmitError},
-    store::StoreError,
+    agent::{CallId, EventKind, LinkId, Output, Record, SubmitError},
+    store::{Store, StoreError},
 };
 
 /// How long to wait until a record is offered again to a disk that had no room even for it.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// From so many records on a batch waits for no company.
+const LINGERING_MAX: usize = 256;
 
 /// Does what the agent decided.
 pub(super) struct Executor {
@@ -38,6 +41,8 @@ pub(super) struct Executor {
     records: Vec<Record>,
     /// What is to be done once they are durable.
     effects: VecDeque<Output>,
+    /// Whether somebody waits for one of the effects.
+    is_awaited: bool,
     /// Who waits for the answer to a command.
     calls: BTreeMap<CallId, oneshot::Sender<Result<Answer, SubmitError>>>,
     /// Where each link takes its commands.
@@ -66,6 +71,7 @@ impl Executor {
             metrics,
             records: Vec::new(),
             effects: VecDeque::new(),
+            is_awaited: false,
             calls: BTreeMap::new(),
             links: BTreeMap::new(),
             next_call: 1,
@@ -97,7 +103,43 @@ impl Executor {
     pub(super) fn push(&mut self, output: Output) {
         match output {
             Output::Record(record) => self.records.push(record),
-            effect => self.effects.push_back(effect),
+            effect => {
+                self.is_awaited |= self.awaits(&effect);
+                self.effects.push_back(effect);
+            }
+        }
+    }
+
+    /// The store that the records go to.
+    pub(super) fn store(&self) -> &dyn Store {
+        self.handle.store().as_ref()
+    }
+
+    /// Whether there are records, not many, and nobody waits for them or for what stands behind them.
+    pub(super) fn may_linger(&self) -> bool {
+        (1..LINGERING_MAX).contains(&self.records.len()) && !self.is_awaited
+    }
+
+    /// Whether somebody waits for an effect: a person, a peer, a task. Nobody waits to hear that a bundle is
+    /// gone, or for room to be given back.
+    fn awaits(&self, effect: &Output) -> bool {
+        match effect {
+            Output::Answer { call, .. } => self.calls.get(call).is_some_and(|answer| !answer.is_closed()),
+            Output::Event(event) => {
+                !matches!(event.kind, EventKind::Forwarded { .. } | EventKind::Deleted { .. })
+            }
+            Output::Record(_) | Output::Release { .. } => false,
+            Output::Acknowledge { .. }
+            | Output::Refuse { .. }
+            | Output::Transmit { .. }
+            | Output::Abort { .. }
+            | Output::Announce { .. }
+            | Output::Close { .. }
+            | Output::Deliver { .. }
+            | Output::Assemble { .. }
+            | Output::Block { .. }
+            | Output::Run(_)
+            | Output::Stop { .. } => true,
         }
     }
 
@@ -109,24 +151,19 @@ impl Executor {
         while let Some(effect) = self.effects.pop_front() {
             self.execute(effect);
         }
+        self.is_awaited = false;
         Ok(())
     }
 
     /// Whether the records are durable; `false` only if the node was told to stop while the disk was full:
     /// then nothing of the batch has been told to anybody.
     async fn append(&mut self, stop: &CancellationToken) -> Result<bool, NodeError> {
-        let mut records = std::mem::take(&mut self.records);
+        let records = std::mem::take(&mut self.records);
         let mut waiting = false;
         loop {
-            let store = Arc::clone(self.handle.store());
-            let (back, result) = tokio::task::spawn_blocking(move || {
-                let result = store.append(&records);
-                (records, result)
-            })
-            .await
-            .expect("appending records does not panic");
-            records = back;
-            match result {
+            // In this thread, while another one goes on with the other tasks: what waits for the records
+            // waits for no hand-over to a thread and back.
+            match tokio::task::block_in_place(|| self.store().append(&records)) {
                 Ok(()) => {
                     self.metrics.appended(records.len());
                     if waiting {
@@ -174,7 +211,6 @@ impl Executor {
             Output::Block { bytes } => self.assembler.write(bytes),
             Output::Run(task) => self.tasks.start(task),
             Output::Stop { task } => self.tasks.stop(&task),
-            Output::Dial { peer } => debug!(%peer, "no way to this peer is known"),
             Output::Release { cid } => {
                 // The keeper of the store ends after the loop.
                 let _ = self.released.send(*cid.digest());
@@ -190,7 +226,7 @@ impl Executor {
     /// transfer to say it to.
     fn transmit(&mut self, link: LinkId, outgoing: Outgoing) {
         if let (Some((guard, departing)), Some(commands)) = (&self.securing, self.links.get(&link))
-            && guard.secures(self.handle.node_id(), &outgoing.header)
+            && (outgoing.clear_only || guard.secures(self.handle.node_id(), &outgoing.header))
         {
             // Who secures ends after the loop.
             let _ = departing.send(Departing { link, commands: commands.clone(), outgoing });

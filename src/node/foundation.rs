@@ -39,7 +39,7 @@ impl Foundation {
         };
         let store = open_store(settings).await?;
         let clock = Arc::new(resume_clock(&settings.paths.data));
-        let agent = restore(&store, &node, &key, &clock, settings.status_reports).await?;
+        let agent = restore(&store, &node, &key, &clock, settings).await?;
         Ok(Self { key, node, store, clock, agent })
     }
 }
@@ -61,7 +61,7 @@ async fn restore(
     node: &NodeId,
     key: &SigningKey,
     clock: &Arc<Clock>,
-    status_reports: bool,
+    settings: &Settings,
 ) -> Result<Agent, NodeError> {
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let config = Config {
@@ -69,7 +69,8 @@ async fn restore(
         key: key.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         bundles_max: limits::BUNDLES_MAX,
-        status_reports,
+        status_reports: settings.status_reports,
+        rules: settings.security.rules.clone(),
     };
     tokio::task::spawn_blocking(move || {
         let records = store.recover()?;

@@ -3,6 +3,7 @@
 //! All channels are bounded. Whoever sends into the loop waits while it is busy; the loop never waits for a
 //! link: a link that does not take its commands is cut off.
 
+mod brought;
 mod endpoints;
 
 use std::sync::{
@@ -14,16 +15,18 @@ use bundle_spec::{BlockRef, BundleId, Cid, Digest, Header, NodeId};
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::security::{Arrived, Guard};
+pub(crate) use self::brought::Brought;
+pub use super::sealing::{Enveloped, SealWish, SealWishError, Sealer, Sealing, WishError};
+use super::security::{Arrived, Doubt, Guard};
 use crate::agent::{Agent, CallId, Input};
 pub use crate::agent::{
     Answer, BundleView, CloseReason, EndpointView, Event, EventKind, JobState, JobView, JourneyEntry,
     LinkClass, LinkId, LinkView, ModelView, NewBundle, NewJob, Outgoing, PeerView, Refusal, Retention,
-    StatusView, Step, Submission, SubmitError, Terms, WaitingView,
+    StatusView, Step, Submission, SubmitError, Terms, WaitingView, Withheld,
 };
 pub use crate::inference::Piece;
 pub use crate::node::clock::Clock;
-pub use crate::store::{BlockReader, BlockWriter, CheckReport, Store, StoreError, Usage};
+pub use crate::store::{BlockReader, BlockWriter, CheckReport, SHORT_BYTES_MAX, Store, StoreError, Usage};
 pub use crate::time::Time;
 
 /// Inputs that may wait for the loop.
@@ -36,7 +39,6 @@ pub const EVENTS_MAX: usize = 4096;
 type Question = Box<dyn FnOnce(&Agent, Time) + Send>;
 
 /// What comes in through the mailbox.
-#[expect(clippy::large_enum_variant, reason = "most mail is input, and it is moved once")]
 pub(crate) enum Mail {
     /// Something happened.
     Input(Input),
@@ -49,6 +51,8 @@ pub(crate) enum Mail {
     },
     /// A question to the state as it is.
     Ask(Question),
+    /// Something that a short block belongs to.
+    Brought(Brought),
     /// A link that is about to open.
     Link {
         /// Its name.
@@ -103,6 +107,7 @@ pub struct Handle {
     clock: Arc<Clock>,
     node: NodeId,
     guard: Guard,
+    sealing: Sealing,
 }
 
 impl Handle {
@@ -122,6 +127,7 @@ impl Handle {
             clock,
             node,
             guard: Guard::none(),
+            sealing: Sealing::none(),
         };
         (handle, mailbox)
     }
@@ -129,6 +135,17 @@ impl Handle {
     /// This handle, with every bundle that arrives through it checked by `guard`.
     pub(in crate::node) fn guarded(self, guard: Guard) -> Self {
         Self { guard, ..self }
+    }
+
+    /// This handle, with sealed jobs and results opened by these keys.
+    pub(in crate::node) fn sealing_with(self, sealing: Sealing) -> Self {
+        Self { sealing, ..self }
+    }
+
+    /// The keys that jobs are sealed and opened with.
+    #[must_use]
+    pub fn sealing(&self) -> &Sealing {
+        &self.sealing
     }
 
     /// This node.
@@ -239,6 +256,14 @@ impl Handle {
         self.ask(|agent, _| agent.status()).await
     }
 
+    /// Whether something waits for a contact with a node, or with anybody if nobody says who is there.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn is_awaited(&self, peer: Option<NodeId>) -> Result<bool, Stopped> {
+        self.ask(move |agent, _| agent.is_awaited(peer.as_ref())).await
+    }
+
     /// Every job that is known, oldest first.
     ///
     /// # Errors
@@ -292,7 +317,7 @@ impl Handle {
     /// # Errors
     /// It must not be gone on with.
     pub(in crate::node) async fn vouch(&self, arrived: Arrived) -> Result<Arrived, Refusal> {
-        self.guard.check(self, arrived).await
+        self.guard.check(self, arrived, false).await.map_err(|doubt| doubt.reason)
     }
 
     /// Events from this moment on.
@@ -326,9 +351,10 @@ impl Handle {
     pub async fn open_link(&self, peer: Option<NodeId>, class: LinkClass) -> Result<LinkPort, Stopped> {
         let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
         let (sender, commands) = mpsc::channel(LINK_COMMANDS_MAX);
+        let clear_only = class.clear_only;
         self.mail.send(Mail::Link { link, commands: sender }).await.map_err(|_| Stopped)?;
         self.input(Input::ContactOpened { link, peer, class }).await?;
-        Ok(LinkPort { link, commands, reporter: LinkReporter { link, handle: self.clone() } })
+        Ok(LinkPort { link, commands, reporter: LinkReporter { link, handle: self.clone(), clear_only } })
     }
 
     /// Reads a whole block of at most `limit` bytes into memory; `None` if it is not here or longer.
@@ -391,6 +417,8 @@ pub struct LinkPort {
 pub struct LinkReporter {
     link: LinkId,
     handle: Handle,
+    /// Whether what comes must be signed, as encryption is forbidden there.
+    clear_only: bool,
 }
 
 impl LinkReporter {
@@ -420,17 +448,19 @@ impl LinkReporter {
         adu: Option<Bytes>,
     ) -> Result<(), Stopped> {
         let (link, handle) = (self.link, &self.handle);
-        let bundle = header.bundle_id().detached();
         let arrived = Arrived { header, payload, adu, left: None };
-        match handle.guard.check(handle, arrived).await {
+        match handle.guard.check(handle, arrived, self.clear_only).await {
             Ok(Arrived { header, payload, adu, left }) => {
-                handle.input(Input::Received { link, header, payload, adu }).await?;
+                let opened = handle.sealing.opened(&handle.node, &header, adu.as_ref());
+                handle.input(Input::Received { link, header, payload, adu, opened }).await?;
                 if let Some(block) = left {
                     handle.gained(block).await?;
                 }
                 Ok(())
             }
-            Err(reason) => handle.input(Input::Distrusted { link, bundle, payload, reason }).await,
+            Err(Doubt { header, reason, report }) => {
+                handle.input(Input::Distrusted { link, header, payload, reason, report }).await
+            }
         }
     }
 

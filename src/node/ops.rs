@@ -291,7 +291,7 @@ impl From<AssetError> for OperationError {
 impl From<PeerError> for OperationError {
     fn from(error: PeerError) -> Self {
         match error {
-            PeerError::Address { .. } => Self::Invalid(error.to_string()),
+            PeerError::Address { .. } | PeerError::NoLinkKey(_) => Self::Invalid(error.to_string()),
             PeerError::TooMany => Self::Limit("peers"),
             PeerError::Unknown(_) => Self::NotFound(error.to_string()),
             PeerError::Io(_) => Self::Failed(error.to_string()),

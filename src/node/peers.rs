@@ -27,6 +27,12 @@ pub enum PeerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What goes there must be signed, and there is no key for that.
+    #[error(
+        "`{0}` forbids encryption, so that what goes there must be signed: set `security.link-key` to the \
+         name of an HMAC key in `security.keys`, or take the peer out of the file `peers`"
+    )]
+    NoLinkKey(String),
     /// Too many.
     #[error("there are {PEERS_MAX} peers already")]
     TooMany,
@@ -41,6 +47,8 @@ pub enum PeerError {
 /// Addresses that are dialled.
 pub(super) struct Peers {
     path: PathBuf,
+    /// Whether there is a key that signs where encryption is forbidden.
+    can_sign: bool,
     /// One writer at a time.
     known: Mutex<Known>,
     roads: BTreeMap<Road, watch::Sender<Vec<PeerAddress>>>,
@@ -65,17 +73,19 @@ impl Known {
 }
 
 impl Peers {
-    /// Reads the file, which need not exist: one address a line.
-    pub(super) fn load(path: &Path) -> Result<Self, PeerError> {
+    /// Reads the file, which need not exist: one address a line. `can_sign` says whether there is a key for
+    /// links on which encryption is forbidden.
+    pub(super) fn load(path: &Path, can_sign: bool) -> Result<Self, PeerError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error.into()),
         };
         let named = text.lines().filter(|line| !line.is_empty()).map(parse).collect::<Result<Vec<_>, _>>()?;
+        named.iter().try_for_each(|address| may_be_reached(address, can_sign))?;
         let known = Known { named, found: Vec::new() };
         let roads = Road::ALL.into_iter().map(|road| (road, watch::Sender::new(known.of(road)))).collect();
-        Ok(Self { path: path.to_owned(), known: Mutex::new(known), roads })
+        Ok(Self { path: path.to_owned(), can_sign, known: Mutex::new(known), roads })
     }
 
     /// The addresses of one road as they are and as they change.
@@ -91,6 +101,7 @@ impl Peers {
     /// Keeps an address; again is no error. What was known of the same place before is forgotten.
     pub(super) fn add(&self, address: &str) -> Result<(), PeerError> {
         let address = parse(address)?;
+        may_be_reached(&address, self.can_sign)?;
         let mut known = self.known.lock().expect("no holder panics");
         let mut named = known.named.clone();
         match named.iter().position(|known| known.is_same_place(&address)) {
@@ -151,6 +162,13 @@ impl Peers {
     }
 }
 
+fn may_be_reached(address: &PeerAddress, can_sign: bool) -> Result<(), PeerError> {
+    match address.clear_only() && !can_sign {
+        true => Err(PeerError::NoLinkKey(address.to_string())),
+        false => Ok(()),
+    }
+}
+
 fn parse(text: &str) -> Result<PeerAddress, PeerError> {
     text.parse().map_err(|error| PeerError::Address { address: text.to_owned(), reason: format!("{error}") })
 }
@@ -163,10 +181,10 @@ mod tests {
     fn each_road_sees_its_own_addresses_and_they_outlive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("peers");
-        let peers = Peers::load(&path).unwrap();
+        let peers = Peers::load(&path, false).unwrap();
         peers.add("quic://a:1").unwrap();
         peers.add("mtcp://b:2?eid=ipn:5.0").unwrap();
-        for peers in [peers, Peers::load(&path).unwrap()] {
+        for peers in [peers, Peers::load(&path, false).unwrap()] {
             assert_eq!(shown(&peers, Road::Quic), ["quic://a:1"]);
             assert_eq!(shown(&peers, Road::Mtcp), ["mtcp://b:2?eid=ipn:5.0"]);
             assert!(shown(&peers, Road::Udp).is_empty());
@@ -176,7 +194,7 @@ mod tests {
     #[test]
     fn a_place_is_kept_once_and_forgotten_whatever_was_said_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let peers = Peers::load(&folder.path().join("peers")).unwrap();
+        let peers = Peers::load(&folder.path().join("peers"), false).unwrap();
         peers.add("mtcp://b:2").unwrap();
         peers.add("mtcp://b:2?eid=ipn:5.0").unwrap();
         assert_eq!(shown(&peers, Road::Mtcp), ["mtcp://b:2?eid=ipn:5.0"]);
@@ -188,7 +206,7 @@ mod tests {
     #[test]
     fn what_a_beacon_has_found_is_dialled_but_neither_kept_nor_preferred() {
         let folder = tempfile::tempdir().unwrap();
-        let peers = Peers::load(&folder.path().join("peers")).unwrap();
+        let peers = Peers::load(&folder.path().join("peers"), false).unwrap();
         peers.add("mtcp://10.0.0.1:2?eid=ipn:5.0").unwrap();
         let found = ["mtcp://10.0.0.1:2?eid=ipn:6.0", "mtcp://10.0.0.2:2"];
         peers.find(found.iter().map(|text| text.parse().unwrap()).collect());
@@ -201,7 +219,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_named_again_wakes_its_dialler_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let peers = Peers::load(&folder.path().join("peers")).unwrap();
+        let peers = Peers::load(&folder.path().join("peers"), false).unwrap();
         peers.add("quic://a:1").unwrap();
         let (quic, mtcp) = (peers.watch(Road::Quic), peers.watch(Road::Mtcp));
         peers.add("quic://a:1").unwrap();

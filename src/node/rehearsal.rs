@@ -12,6 +12,7 @@ use bundle_spec::{
     BlockRef, Cid, Codec,
     adu::{Failure, Job, JobInput, JobResult, Kind, Outcome, Output as Made, Statement, Timings, Usage},
     manifest::{AssetKind, Manifest},
+    security::Policy,
     sign::SigningKey,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -48,6 +49,7 @@ pub(crate) async fn begin(quota: u64) -> Handle {
         version: String::from("rehearsal"),
         bundles_max: 1000,
         status_reports: false,
+        rules: Policy::default(),
     };
     let agent = Agent::restore(config, Box::new(Epidemic), [1; 32], Vec::new(), clock.now());
     let (handle, mailbox) = Handle::new(node, store, clock);
@@ -89,8 +91,12 @@ async fn run(mut agent: Agent, handle: Handle, mut mailbox: mpsc::Receiver<Mail>
                 _ => {}
             }
         }
-        let Some(mail) = mailbox.recv().await else { return };
+        let Some(mut mail) = mailbox.recv().await else { return };
         let now = handle.clock().now();
+        if let Mail::Brought(brought) = mail {
+            let Some(kept) = brought.keep(&agent, handle.store().as_ref(), now).unwrap() else { continue };
+            mail = kept;
+        }
         match mail {
             Mail::Input(input) => agent.handle(now, input),
             Mail::Call { input, answer } => {
@@ -99,7 +105,7 @@ async fn run(mut agent: Agent, handle: Handle, mut mailbox: mpsc::Receiver<Mail>
                 agent.handle(now, input(CallId(next_call)));
             }
             Mail::Ask(question) => question(&agent, now),
-            Mail::Link { .. } => {}
+            Mail::Link { .. } | Mail::Brought(_) => {}
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::agent::{EngineState, Input, Resources};
 
 /// How often room and clock are looked at.
 const PERIOD: Duration = Duration::from_secs(2);
+/// How long a released block waits for others.
+const COMPANY: Duration = Duration::from_millis(20);
 /// Free bytes are told in steps of this, so that not every bundle is a change.
 const STEP: u64 = 256 * 1024;
 
@@ -60,12 +62,14 @@ pub(super) async fn watch(
 pub(super) async fn keep_store(handle: Handle, mut released: mpsc::UnboundedReceiver<Digest>) {
     while let Some(first) = released.recv().await {
         let mut digests = vec![first];
+        // Nobody waits for room that is there already; others that are released meanwhile go with it.
+        tokio::time::sleep(COMPANY).await;
         while let Ok(next) = released.try_recv() {
             digests.push(next);
         }
         let store = Arc::clone(handle.store());
         let kept = tokio::task::spawn_blocking(move || {
-            digests.iter().try_for_each(|digest| store.release(digest))?;
+            store.release_all(&digests)?;
             while store.compact()? {}
             Ok::<_, super::mailbox::StoreError>(())
         })

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bundle_spec::sign::SigningKey;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -17,11 +17,12 @@ use crate::{
         ConvergenceLayer,
         address::{Leniency, PeerAddress, Road},
         ipnd::Ipnd,
-        mtcp::Mtcp,
+        mtcp::ByteString,
         quic::Quic,
         quicclav1::Offer,
         spool::Spool,
-        stcp::Stcp,
+        stcp::Prefix,
+        stream::{Framing, Streams},
         tcpclv4::{self, Tcpclv4, TlsPolicy},
         udp::Udp,
     },
@@ -67,7 +68,14 @@ pub(super) struct Roads<'a> {
 impl Roads<'_> {
     /// Starts all of them; returns where they listen once they do.
     pub(super) async fn start(mut self) -> (Vec<ReadyLink>, Listening) {
-        let started = [self.quic(), self.tcpclv4(), self.mtcp(), self.stcp(), self.udp()];
+        let (mtcp, stcp) = (self.settings.mtcp, self.settings.stcp);
+        let started = [
+            self.quic(),
+            self.tcpclv4(),
+            self.streams(&ByteString, mtcp),
+            self.streams(&Prefix, stcp),
+            self.udp(),
+        ];
         self.ipnd(&started);
         if !self.settings.spool_watch.is_empty() {
             let spool = Spool { parents: self.settings.spool_watch.clone(), period: STICK_PERIOD };
@@ -96,7 +104,6 @@ impl Roads<'_> {
             may_fall_back: self.settings.quic.listen_is_default,
             secret: self.key.to_bytes(),
             peers: self.peers.watch(Road::Quic),
-            redial: Arc::new(Notify::new()),
             bound,
             quicclav1,
         }));
@@ -124,7 +131,8 @@ impl Roads<'_> {
 
     fn tcpclv4(&mut self) -> Started {
         let (bound, bound_told) = watch::channel(None);
-        let Tcpclv4Settings { listen, tls, authorities, certificate, lax } = self.settings.tcpclv4.clone();
+        let Tcpclv4Settings { listen, tls, authorities, certificate, lax, clear_only } =
+            self.settings.tcpclv4.clone();
         let mut named = self.peers.watch(Road::Tcpclv4);
         let peers = watch::Sender::new(named.borrow_and_update().iter().map(session_peer).collect());
         self.own(Box::new(Tcpclv4 {
@@ -132,11 +140,11 @@ impl Roads<'_> {
             may_fall_back: false,
             tls: tls_policy(tls),
             lax: leniency(lax).sessions(),
+            clear_only,
             authorities,
             certificate,
             secret: self.key.to_bytes(),
             peers: peers.subscribe(),
-            redial: Arc::new(Notify::new()),
             bound,
         }));
         let stop = self.stop.clone();
@@ -149,27 +157,23 @@ impl Roads<'_> {
         Started { road: Road::Tcpclv4, bound: bound_told, listens: listen.is_some() }
     }
 
-    fn mtcp(&mut self) -> Started {
+    /// `mtcp` or `stcp`.
+    fn streams(&mut self, framing: &'static dyn Framing, settings: StreamSettings) -> Started {
         let (bound, bound_told) = watch::channel(None);
-        let StreamSettings { listen, lax } = self.settings.mtcp;
-        let peers = self.peers.watch(Road::Mtcp);
-        self.own(Box::new(Mtcp { listen, lax: leniency(lax).bundles(), peers, bound }));
-        Started { road: Road::Mtcp, bound: bound_told, listens: listen.is_some() }
-    }
-
-    fn stcp(&mut self) -> Started {
-        let (bound, bound_told) = watch::channel(None);
-        let StreamSettings { listen, lax } = self.settings.stcp;
-        let peers = self.peers.watch(Road::Stcp);
-        self.own(Box::new(Stcp { listen, lax: leniency(lax).bundles(), peers, bound }));
-        Started { road: Road::Stcp, bound: bound_told, listens: listen.is_some() }
+        let StreamSettings { listen, lax, clear_only } = settings;
+        let road = framing.road();
+        let peers = self.peers.watch(road);
+        let lax = leniency(lax).bundles();
+        self.own(Box::new(Streams { framing, listen, lax, clear_only, peers, bound }));
+        Started { road, bound: bound_told, listens: listen.is_some() }
     }
 
     fn udp(&mut self) -> Started {
         let (bound, bound_told) = watch::channel(None);
-        let UdpSettings { listen, lax, rate } = self.settings.udp;
+        let UdpSettings { listen, lax, rate, clear_only } = self.settings.udp;
         let peers = self.peers.watch(Road::Udp);
-        self.own(Box::new(Udp { listen, lax: leniency(lax).bundles(), rate, peers, bound }));
+        let lax = leniency(lax).bundles();
+        self.own(Box::new(Udp { listen, lax, clear_only, rate, peers, bound }));
         Started { road: Road::Udp, bound: bound_told, listens: listen.is_some() }
     }
 
@@ -184,11 +188,30 @@ impl Roads<'_> {
         let leniency = leniency(lax);
         self.own(Box::new(Ipnd { listen, to, period, leniency, offers, found, bound }));
         let peers = Arc::clone(self.peers);
+        let clear = self.clear_roads();
         self.owned.own("neighbours", async move {
             while found_told.changed().await.is_ok() {
-                peers.find(found_told.borrow_and_update().clone());
+                let found = found_told.borrow_and_update().clone().into_iter();
+                // Where nothing encrypted may come in, nothing encrypted goes out.
+                let found = found.map(|address| match clear.contains(&address.road()) {
+                    true => address.with_clear_only(),
+                    false => address,
+                });
+                peers.find(found.collect());
             }
         });
+    }
+
+    /// The roads on which encryption is forbidden for those who come.
+    fn clear_roads(&self) -> Vec<Road> {
+        let settings = self.settings;
+        let roads = [
+            (Road::Tcpclv4, settings.tcpclv4.clear_only),
+            (Road::Mtcp, settings.mtcp.clear_only),
+            (Road::Stcp, settings.stcp.clear_only),
+            (Road::Udp, settings.udp.clear_only),
+        ];
+        roads.into_iter().filter_map(|(road, is_clear)| is_clear.then_some(road)).collect()
     }
 
     fn own(&mut self, cla: Box<dyn ConvergenceLayer>) {
@@ -210,6 +233,7 @@ fn session_peer(address: &PeerAddress) -> tcpclv4::Peer {
         node: address.node(),
         lax: address.lax(),
         tls: address.tls(),
+        clear_only: address.clear_only(),
     }
 }
 

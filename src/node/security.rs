@@ -15,21 +15,23 @@ use bundle_spec::{
     Header, NodeId,
     block::{BLOCK_CONFIDENTIALITY, BLOCK_INTEGRITY},
     report::ReasonCode,
-    security::{Duty, JwkError, Key, KeySet, Policy, SecurityError},
+    security::{Algorithm, Duty, JwkError, Key, KeySet, Policy, SecurityError},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{mailbox::StoreError, metrics::Metrics};
+use crate::settings::SecuritySettings;
 
 mod arrival;
+mod clear;
 mod departure;
 #[cfg(test)]
 mod tests;
 
 pub(super) use self::{
-    arrival::Arrived,
+    arrival::{Arrived, Doubt},
     departure::{Departing, depart},
 };
 
@@ -44,6 +46,8 @@ const CHUNK_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub(crate) struct Guard {
     policy: Arc<Policy>,
+    /// The name of the key that signs where encryption is forbidden.
+    link_key: Option<Arc<str>>,
     /// The keys as the file has them; `None` if no file is named.
     keys: Option<watch::Receiver<Arc<KeySet>>>,
     /// Where failures are counted.
@@ -67,21 +71,28 @@ pub(super) enum Stop {
         "no key `{0}` to secure bundles with: `security.keys` must have it, with `sign`, `encrypt` or `wrapKey`"
     )]
     NoKey(String),
+    /// It must be signed to cross a link on which encryption is forbidden, and there is no key for that.
+    #[error("encryption is forbidden on the link, and `security.link-key` names no key to sign with")]
+    NoLinkKey,
+    /// It may not cross a link on which encryption is forbidden.
+    #[error("encryption is forbidden on the link")]
+    Clear,
 }
 
 impl Guard {
     /// Nothing is secured, nothing is checked.
     pub(super) fn none() -> Self {
-        Self { policy: Arc::default(), keys: None, metrics: None }
+        Self { policy: Arc::default(), link_key: None, keys: None, metrics: None }
     }
 
     /// These rules, and the keys that are in the file at any time.
     pub(super) fn new(
-        policy: Policy,
+        settings: &SecuritySettings,
         keys: Option<watch::Receiver<Arc<KeySet>>>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { policy: Arc::new(policy), keys, metrics: Some(metrics) }
+        let link_key = settings.link_key.as_deref().map(Arc::from);
+        Self { policy: Arc::new(settings.rules.clone()), link_key, keys, metrics: Some(metrics) }
     }
 
     /// The keys at this moment.
@@ -90,7 +101,7 @@ impl Guard {
     }
 
     /// Whether an arriving bundle must be looked at.
-    pub(super) fn concerns(&self, header: &Header) -> bool {
+    pub(in crate::node) fn concerns(&self, header: &Header) -> bool {
         let is_security = |block_type| matches!(block_type, BLOCK_INTEGRITY | BLOCK_CONFIDENTIALITY);
         let is_idle = self.keys.is_none() && self.policy.rules().is_empty();
         !is_idle
@@ -117,7 +128,8 @@ impl Guard {
                 ReasonCode::BlockUnintelligible => "unintelligible",
                 _ => "failed",
             },
-            Stop::NoKey(_) => "no-key",
+            Stop::NoKey(_) | Stop::NoLinkKey => "no-key",
+            Stop::Clear => "encrypted",
             Stop::Store(_) | Stop::Missing => "store",
         });
     }
@@ -160,6 +172,16 @@ pub enum KeyFileError {
         /// What the rule wants it for.
         duty: Duty,
     },
+    /// The key for links on which encryption is forbidden is not there, or cannot do its work.
+    #[error(
+        "`{path}` has no HMAC key `{id}` that may sign and verify, which `security.link-key` names", path = path.display()
+    )]
+    NoLinkKey {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        id: String,
+    },
 }
 
 /// Reads a key file.
@@ -174,19 +196,19 @@ pub fn read_keys(path: &Path) -> Result<KeySet, KeyFileError> {
     Ok(keys)
 }
 
-/// Reads a node's key file, which must be its own and have every key that a rule names, for what the rule
-/// wants it for.
+/// Reads a node's key file, which must be its own and have every key that settings name, for what they want
+/// it for.
 ///
 /// # Errors
 /// See [`KeyFileError`].
-pub fn load_keys(path: &Path, policy: &Policy) -> Result<KeySet, KeyFileError> {
+pub fn load_keys(path: &Path, settings: &SecuritySettings) -> Result<KeySet, KeyFileError> {
     let unreadable = |cause| KeyFileError::Unreadable { path: path.to_owned(), cause };
     let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o777;
     if mode & OTHERS != 0 {
         return Err(KeyFileError::Loose { path: path.to_owned(), mode });
     }
     let keys = read_keys(path)?;
-    for rule in policy.rules() {
+    for rule in settings.rules.rules() {
         let Some(id) = rule.key.as_deref() else { continue };
         let fits = |key: &Key| match rule.duty.role() {
             None => key.permissions().may_make,
@@ -196,14 +218,23 @@ pub fn load_keys(path: &Path, policy: &Policy) -> Result<KeySet, KeyFileError> {
             return Err(KeyFileError::NoKey { path: path.to_owned(), id: id.to_owned(), duty: rule.duty });
         }
     }
-    Ok(keys)
+    let signs = |key: &Key, id: &str| {
+        let (permissions, is_hmac) = (key.permissions(), matches!(key.algorithm(), Algorithm::Hmac(_)));
+        key.id() == id && is_hmac && permissions.may_make && permissions.may_check
+    };
+    match settings.link_key.as_deref() {
+        Some(id) if !keys.keys().iter().any(|key| signs(key, id)) => {
+            Err(KeyFileError::NoLinkKey { path: path.to_owned(), id: id.to_owned() })
+        }
+        Some(_) | None => Ok(keys),
+    }
 }
 
 /// Reads the key file again whenever it has changed, until `stop`. A file that cannot be used leaves the keys
 /// that were there in force.
 pub(super) async fn keep_keys(
     path: PathBuf,
-    policy: Policy,
+    settings: SecuritySettings,
     keys: watch::Sender<Arc<KeySet>>,
     stop: CancellationToken,
 ) {
@@ -216,15 +247,15 @@ pub(super) async fn keep_keys(
         let found = stamp(path.clone()).await;
         if found != seen {
             seen = found;
-            renew(&path, &policy, &keys).await;
+            renew(&path, &settings, &keys).await;
         }
     }
 }
 
 /// Reads the key file; whoever uses keys has the new ones when this returns.
-async fn renew(path: &Path, policy: &Policy, keys: &watch::Sender<Arc<KeySet>>) {
-    let (owned, policy) = (path.to_owned(), policy.clone());
-    let read = tokio::task::spawn_blocking(move || load_keys(&owned, &policy)).await;
+async fn renew(path: &Path, settings: &SecuritySettings, keys: &watch::Sender<Arc<KeySet>>) {
+    let (owned, settings) = (path.to_owned(), settings.clone());
+    let read = tokio::task::spawn_blocking(move || load_keys(&owned, &settings)).await;
     match read.expect("reading a key file does not panic") {
         Ok(set) => {
             info!(keys = set.keys().len(), "the key file has changed and is in force");

@@ -17,6 +17,7 @@ use super::{
     peers::PeerError,
     readiness::{Ready, ReadyFile},
     resources,
+    sealing::{self, Sealing},
     security::{self, Guard},
     surroundings::{Owned, Surroundings},
     tasks::Tasks,
@@ -51,6 +52,9 @@ pub enum NodeError {
     /// The keys of bundle security cannot be used.
     #[error("the keys of `security.keys` cannot be used: {0}")]
     Keys(#[from] security::KeyFileError),
+    /// The keys that jobs are sealed with cannot be used.
+    #[error("the sealing keys cannot be used: {0}")]
+    Sealing(#[from] sealing::SealingFileError),
     /// The gateway's port or the control socket cannot be used.
     #[error("the gateway cannot listen: {0}")]
     Listen(#[from] ListenError),
@@ -88,7 +92,8 @@ async fn run_until(
     let (handle, mailbox) = Handle::new(node.clone(), store, Arc::clone(&clock));
     let metrics = Arc::new(Metrics::new());
     let (guard, renewed) = guard(&settings, &metrics)?;
-    let handle = handle.guarded(guard.clone());
+    let sealing = Sealing::open(sealing::path(&settings.paths.data), settings.sealing.clone())?;
+    let handle = handle.guarded(guard.clone()).sealing_with(sealing);
     let supervisor = Arc::new(Supervisor::new(worker_settings(&settings)?, Arc::clone(&clock)));
     let files = settings.paths.data.join("models");
     let tasks = Tasks::new(handle.clone(), Arc::clone(&supervisor), key.clone(), files);
@@ -99,9 +104,10 @@ async fn run_until(
     let mut keeper = Owned::default();
     keeper.own("departures", security::depart(guard, handle.clone(), departures));
     if let (Some(path), Some(keys)) = (settings.security.keys.clone(), renewed) {
-        let rules = settings.security.rules.clone();
-        keeper.own("keys", security::keep_keys(path, rules, keys, stop.clone()));
+        let security = settings.security.clone();
+        keeper.own("keys", security::keep_keys(path, security, keys, stop.clone()));
     }
+    keeper.own("sealing", sealing::keep(handle.clone(), stop.clone()));
     keeper.own("store", resources::keep_store(handle.clone(), releases));
     let halt = CancellationToken::new();
     let mut looping = tokio::spawn(Node { agent, executor, mailbox, clock }.run(halt.clone()));
@@ -141,11 +147,10 @@ async fn run_until(
 /// The rules of the settings and the keys of their file. The file must be usable at start; later it may be
 /// replaced.
 fn guard(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Guard, Option<KeySender>), NodeError> {
-    let policy = settings.security.rules.clone();
     let path = settings.security.keys.as_deref();
-    let keys = path.map(|path| security::load_keys(path, &policy)).transpose()?;
+    let keys = path.map(|path| security::load_keys(path, &settings.security)).transpose()?;
     let (sender, receiver) = keys.map(|keys| watch::channel(Arc::new(keys))).unzip();
-    Ok((Guard::new(policy, receiver, Arc::clone(metrics)), sender))
+    Ok((Guard::new(&settings.security, receiver, Arc::clone(metrics)), sender))
 }
 
 fn worker_settings(settings: &Settings) -> Result<SupervisorConfig, NodeError> {

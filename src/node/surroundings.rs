@@ -38,7 +38,8 @@ impl Surroundings {
     ) -> Result<Self, NodeError> {
         let stop = CancellationToken::new();
         let mut owned = Owned::default();
-        let peers = Arc::new(Peers::load(&settings.paths.data.join("peers"))?);
+        let can_sign = settings.security.link_key.is_some();
+        let peers = Arc::new(Peers::load(&settings.paths.data.join("peers"), can_sign)?);
         let (engines, engines_told) = watch::channel(Vec::new());
         let watching = resources::watch(handle.clone(), engines_told, limits::TASKS_MAX, stop.clone());
         owned.own("resources", watching);

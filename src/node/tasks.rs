@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{assets, mailbox::Handle};
+use super::{assets, mailbox::Handle, sealing::Answering};
 use crate::{
     agent::{Input, Task, TaskOutcome},
     inference::{
@@ -42,6 +42,14 @@ pub(super) struct Tasks {
     tracker: TaskTracker,
     /// Whether the node is about to stop: tasks that end then are dispatched again when it starts.
     closing: CancellationToken,
+}
+
+/// A job that is about to run.
+struct ReadJob {
+    /// Its encoding.
+    adu: Bytes,
+    /// What its result is sealed with, if it was sealed.
+    answering: Option<Answering>,
 }
 
 /// What came of the work, before it is signed.
@@ -113,7 +121,16 @@ impl Tasks {
 
     async fn run(&self, task: Task, cancel: CancellationToken) -> TaskOutcome {
         let started_at = self.handle.clock().wall().map_or(0, |(wall, _)| wall.0);
-        let work = match self.work(&task, cancel.clone()).await {
+        let job = self.read(&task).await;
+        if task.is_sealed && !job.as_ref().is_ok_and(|job| job.answering.is_some()) {
+            warn!(job = %task.job, "a sealed job cannot be opened any more");
+            return TaskOutcome::Unreadable;
+        }
+        let worked = match &job {
+            Ok(job) => self.work(&task, job, cancel.clone()).await,
+            Err(detail) => Err(detail.clone()),
+        };
+        let work = match worked {
             Ok(Some(work)) => work,
             Ok(None) => return TaskOutcome::Stopped,
             Err(detail) => failed(&task, Failure::Exhausted, detail, true),
@@ -135,26 +152,53 @@ impl Tasks {
             executor: self.handle.node_id().clone(),
         };
         let adu = JobResult::sign(statement, &self.key).encode();
-        let Some(payload) = self.keep(&task.job, adu.clone(), &cancel).await else {
+        let travelling = match job.ok().and_then(|job| job.answering) {
+            None => adu.clone(),
+            Some(answering) => match answering.seal(task.job, &adu) {
+                Ok(sealed) => sealed,
+                Err(error) => {
+                    warn!(job = %task.job, %error, "the answer cannot be sealed");
+                    return TaskOutcome::Unreadable;
+                }
+            },
+        };
+        let Some(payload) = self.keep(&task.job, travelling, &cancel).await else {
             return TaskOutcome::Stopped;
         };
         info!(job = %task.job, run_ms = work.run_ms, "task ended");
         TaskOutcome::Answered { payload, adu, blocks: work.blocks, retryable: work.retryable }
     }
 
-    /// Does the work. `None`: it was stopped. An error is a resource that is missing here, in words.
-    async fn work(&self, task: &Task, cancel: CancellationToken) -> Result<Option<Work>, String> {
+    /// The job, opened if it is sealed; why it cannot be read, in words.
+    async fn read(&self, task: &Task) -> Result<ReadJob, String> {
         let adu = self
             .handle
             .read_block(*task.payload.cid.digest(), limits::CONTROL_ADU_BYTES_MAX as u64)
             .await
             .map_err(|error| error.to_string())?
             .ok_or("the job's payload is not in the store")?;
-        let job = match Job::decode(&adu) {
+        match self.handle.sealing().open_job(&adu) {
+            None => Ok(ReadJob { adu, answering: None }),
+            Some(Ok(opened)) => {
+                let adu = opened.job.clone();
+                Ok(ReadJob { adu, answering: Some(Answering::new(opened)) })
+            }
+            Some(Err(error)) => Err(error.to_string()),
+        }
+    }
+
+    /// Does the work. `None`: it was stopped. An error is a resource that is missing here, in words.
+    async fn work(
+        &self,
+        task: &Task,
+        read: &ReadJob,
+        cancel: CancellationToken,
+    ) -> Result<Option<Work>, String> {
+        let job = match Job::decode(&read.adu) {
             Ok(job) => job,
             Err(error) => return Ok(Some(failed(task, Failure::BadInput, error.to_string(), false))),
         };
-        let inputs = self.inputs(&job).await?;
+        let inputs = self.inputs(&job, read.answering.as_ref()).await?;
         let model_file = match &task.model {
             Some(model) => {
                 let store = Arc::clone(self.handle.store());
@@ -179,12 +223,12 @@ impl Tasks {
         };
         let (handle, id) = (self.handle.clone(), task.job);
         let report = self.supervisor.run(&request, move |piece| handle.emit(id, piece), &cancel).await;
-        self.conclude(&task.job, &job, report, &cancel).await
+        self.conclude((&task.job, &job), read.answering.as_ref(), report, &cancel).await
     }
 
-    async fn inputs(&self, job: &Job) -> Result<Vec<(String, Vec<u8>)>, String> {
+    async fn inputs(&self, job: &Job, sealed: Option<&Answering>) -> Result<Vec<(String, Vec<u8>)>, String> {
         let mut inputs = Vec::with_capacity(job.inputs.len());
-        for input in &job.inputs {
+        for (place, input) in job.inputs.iter().enumerate() {
             match input {
                 JobInput::Inline { media, data } => inputs.push((media.clone(), data.to_vec())),
                 JobInput::Link { media, block } => {
@@ -194,7 +238,14 @@ impl Tasks {
                         .await
                         .map_err(|error| error.to_string())?
                         .ok_or_else(|| format!("the input {} is not in the store", block.cid))?;
-                    inputs.push((media.clone(), data.to_vec()));
+                    let data = match sealed {
+                        None => data.to_vec(),
+                        Some(answering) => {
+                            let opened = answering.opened().blocks.open(place, &data);
+                            opened.map_err(|error| format!("the input {}: {error}", block.cid))?.to_vec()
+                        }
+                    };
+                    inputs.push((media.clone(), data));
                 }
             }
         }
@@ -203,8 +254,8 @@ impl Tasks {
 
     async fn conclude(
         &self,
-        id: &Cid,
-        job: &Job,
+        (id, job): (&Cid, &Job),
+        sealed: Option<&Answering>,
         report: TaskReport,
         cancel: &CancellationToken,
     ) -> Result<Option<Work>, String> {
@@ -236,6 +287,13 @@ impl Tasks {
                     if u64::try_from(data.len()).is_ok_and(|len| len > quota) {
                         return Err(format!("an output of {} bytes never fits the store here", data.len()));
                     }
+                    let data = match sealed {
+                        None => data,
+                        Some(answering) => {
+                            let sealed = answering.blocks().seal(outputs.len(), &data);
+                            sealed.map_err(|error| error.to_string())?
+                        }
+                    };
                     let Some(block) = self.keep(id, Bytes::from(data), cancel).await else { return Ok(None) };
                     blocks.push(block);
                     outputs.push(Output::Link { media, block });

@@ -1,6 +1,8 @@
 //! Every key of `pannier.toml`: name, shape, built-in value, explanation. The file's reader, `--set`, the
 //! commented file of `init` and `doctor` all come from this table.
 
+use std::time::Duration;
+
 use toml::Value;
 
 use super::{Paths, quantity};
@@ -74,8 +76,19 @@ pub const QUIC_LISTEN: &str = "0.0.0.0:4558";
 const IPND_TO: [&str; 2] = ["224.0.0.26:3003", "[ff02::300]:3003"];
 /// How far deviations of peers are tolerated.
 pub const LENIENCIES: &[&str] = &["strict", "dtn7", "all"];
+/// For whom a job is sealed whose asker does not say.
+pub const SEAL_DEFAULTS: &[&str] = &["auto", "open", "group"];
+/// The role of those who run sealed jobs.
+pub const SEALING_ROLE: &str = "executors";
+/// How long a sealed job may live if nobody says otherwise.
+pub const SEALING_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Whether sessions are encrypted.
 pub const ENCRYPTIONS: &[&str] = &["require", "allow", "never"];
+/// Whether encryption is allowed on a link.
+pub const CLEARANCES: &[&str] = &["allowed", "forbidden"];
+/// The keys that say so.
+pub const ENCRYPTION_KEYS: [&str; 4] =
+    ["cla.tcpclv4.encryption", "cla.mtcp.encryption", "cla.stcp.encryption", "cla.udp.encryption"];
 /// Where the gateway listens if nobody says otherwise.
 pub const GATEWAY_LISTEN: &str = "127.0.0.1:4580";
 /// Most bytes that stay free on the disk by default, however large it is.
@@ -172,6 +185,13 @@ pub static KEYS: &[Key] = &[
         default: |_| Some(text("strict")),
     },
     Key {
+        name: "cla.tcpclv4.encryption",
+        shape: Shape::Choice(CLEARANCES),
+        help: "`forbidden` where peers dial in by radio: no TLS, and only what is signed and readable",
+        example: None,
+        default: |_| Some(text("allowed")),
+    },
+    Key {
         name: "cla.mtcp.listen",
         shape: Shape::Listen,
         help: "where others send bundles over MTCP, or `off`; there is no authentication: loopback or a VPN",
@@ -184,6 +204,13 @@ pub static KEYS: &[Key] = &[
         help: "how far deviations in bundles that come over MTCP are tolerated: `strict`, `dtn7` or `all`",
         example: None,
         default: |_| Some(text("strict")),
+    },
+    Key {
+        name: "cla.mtcp.encryption",
+        shape: Shape::Choice(CLEARANCES),
+        help: "`forbidden` where bundles come by radio: only what is signed and readable is taken",
+        example: None,
+        default: |_| Some(text("allowed")),
     },
     Key {
         name: "cla.stcp.listen",
@@ -200,6 +227,13 @@ pub static KEYS: &[Key] = &[
         default: |_| Some(text("strict")),
     },
     Key {
+        name: "cla.stcp.encryption",
+        shape: Shape::Choice(CLEARANCES),
+        help: "`forbidden` where bundles come by radio: only what is signed and readable is taken",
+        example: None,
+        default: |_| Some(text("allowed")),
+    },
+    Key {
         name: "cla.udp.listen",
         shape: Shape::Listen,
         help: "where others send bundles of one datagram each, or `off`; there is no authentication",
@@ -212,6 +246,13 @@ pub static KEYS: &[Key] = &[
         help: "how far deviations in bundles that come over UDP are tolerated: `strict`, `dtn7` or `all`",
         example: None,
         default: |_| Some(text("strict")),
+    },
+    Key {
+        name: "cla.udp.encryption",
+        shape: Shape::Choice(CLEARANCES),
+        help: "`forbidden` where bundles come by radio: only what is signed and readable is taken",
+        example: None,
+        default: |_| Some(text("allowed")),
     },
     Key {
         name: "cla.udp.rate",
@@ -263,12 +304,42 @@ pub static KEYS: &[Key] = &[
         default: |_| None,
     },
     Key {
+        name: "security.link-key",
+        shape: Shape::Text,
+        help: "name of the HMAC key that signs and checks what crosses links where encryption is forbidden",
+        example: Some("\"radio\""),
+        default: |_| None,
+    },
+    Key {
         name: "security.rules",
         shape: Shape::Names,
         help: "who secures and checks what: `sign|verify|accept|encrypt|authenticate|decrypt BLOCKS` and \
                conditions; the first rule that fits holds",
         example: Some("[\"sign payload,primary with mesh\", \"verify payload from ipn:2.*.* required\"]"),
         default: |_| Some(Value::Array(Vec::new())),
+    },
+    Key {
+        name: "sealing.default",
+        shape: Shape::Choice(SEAL_DEFAULTS),
+        help: "who may read jobs if `--seal` does not say: `open` (who carries them), `group` (executors) or \
+               `auto`: `group` where the key of the role is known",
+        example: None,
+        default: |_| Some(text("auto")),
+    },
+    Key {
+        name: "sealing.role",
+        shape: Shape::Text,
+        help: "the role for which `--seal group` seals; `pannier key create` makes its key",
+        example: None,
+        default: |_| Some(text(SEALING_ROLE)),
+    },
+    Key {
+        name: "sealing.keep",
+        shape: Shape::Duration,
+        help: "how long a sealed job may live; keys that were rotated away are kept 30d longer, then \
+               destroyed. The same on every node that seals for one role",
+        example: None,
+        default: |_| Some(text("30d")),
     },
     Key {
         name: "inference.engines",

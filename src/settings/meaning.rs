@@ -6,11 +6,13 @@ use bundle_spec::{NodeId, security::Policy};
 use toml::Value;
 
 use super::{
-    Encryption, GatewaySettings, InferenceSettings, IpndSettings, Leniency, Paths, QuicSettings,
-    SecuritySettings, Settings, SettingsError, StoreSettings, StreamSettings, Tcpclv4Settings, UdpSettings,
+    Encryption, GatewaySettings, InferenceSettings, IpndSettings, Leniency, Paths, QuicSettings, SealDefault,
+    SealingSettings, SecuritySettings, Settings, SettingsError, StoreSettings, StreamSettings,
+    Tcpclv4Settings, UdpSettings,
     file::{Origin, Values},
     keys, quantity,
 };
+use crate::limits;
 
 /// What the values mean.
 ///
@@ -36,16 +38,18 @@ pub(super) fn settings(paths: Paths, values: &Values) -> Result<Settings, Settin
         },
         quic: quic(&reader)?,
         tcpclv4: tcpclv4(&reader)?,
-        mtcp: stream(&reader, "cla.mtcp.listen", "cla.mtcp.lax")?,
-        stcp: stream(&reader, "cla.stcp.listen", "cla.stcp.lax")?,
+        mtcp: stream(&reader, ["cla.mtcp.listen", "cla.mtcp.lax", "cla.mtcp.encryption"])?,
+        stcp: stream(&reader, ["cla.stcp.listen", "cla.stcp.lax", "cla.stcp.encryption"])?,
         udp: UdpSettings {
             listen: reader.get("cla.udp.listen").listen()?,
             lax: reader.get("cla.udp.lax").leniency()?,
             rate: reader.get("cla.udp.rate").rate()?,
+            clear_only: reader.get("cla.udp.encryption").forbids()?,
         },
         ipnd: ipnd(&reader)?,
         spool_watch: reader.get("cla.spool.watch").texts()?.into_iter().map(PathBuf::from).collect(),
         security: security(&reader)?,
+        sealing: sealing(&reader)?,
         inference: InferenceSettings {
             engines: reader.get("inference.engines").texts()?,
             memory: reader.get("inference.memory").size()?,
@@ -69,6 +73,7 @@ fn tcpclv4(reader: &Reader<'_>) -> Result<Tcpclv4Settings, SettingsError> {
         authorities: reader.path("cla.tcpclv4.authorities")?,
         certificate: reader.path("cla.tcpclv4.certificate")?,
         lax: reader.get("cla.tcpclv4.lax").leniency()?,
+        clear_only: reader.get("cla.tcpclv4.encryption").forbids()?,
     })
 }
 
@@ -90,13 +95,9 @@ fn quic(reader: &Reader<'_>) -> Result<QuicSettings, SettingsError> {
     })
 }
 
-fn stream(
-    reader: &Reader<'_>,
-    listen: &'static str,
-    lax: &'static str,
-) -> Result<StreamSettings, SettingsError> {
-    let (listen, lax) = (reader.get(listen), reader.get(lax));
-    Ok(StreamSettings { listen: listen.listen()?, lax: lax.leniency()? })
+fn stream(reader: &Reader<'_>, keys: [&'static str; 3]) -> Result<StreamSettings, SettingsError> {
+    let [listen, lax, encryption] = keys.map(|key| reader.get(key));
+    Ok(StreamSettings { listen: listen.listen()?, lax: lax.leniency()?, clear_only: encryption.forbids()? })
 }
 
 fn ipnd(reader: &Reader<'_>) -> Result<IpndSettings, SettingsError> {
@@ -124,7 +125,41 @@ fn security(reader: &Reader<'_>) -> Result<SecuritySettings, SettingsError> {
     if let (Some(name), None) = (named, &keys) {
         return Err(found.wrong(&format!("a rule names the key `{name}`, and `security.keys` names no file")));
     }
-    Ok(SecuritySettings { keys, rules })
+    let link_key = link_key(reader, keys.is_some())?;
+    Ok(SecuritySettings { keys, link_key, rules })
+}
+
+/// The key that signs where encryption is forbidden: there must be one if that is anywhere.
+fn link_key(reader: &Reader<'_>, has_keys: bool) -> Result<Option<String>, SettingsError> {
+    let found = reader.find("security.link-key");
+    let name = found.as_ref().map(Found::text).transpose()?.filter(|name| !name.is_empty());
+    if let (Some(found), Some(name), false) = (&found, &name, has_keys) {
+        return Err(found.wrong(&format!("the key `{name}` is in no file: `security.keys` names none")));
+    }
+    for key in keys::ENCRYPTION_KEYS {
+        let encryption = reader.get(key);
+        if encryption.forbids()? && name.is_none() {
+            return Err(encryption.wrong(
+                "what goes where encryption is forbidden is signed: set `security.link-key` to the name of \
+                 an HMAC key in `security.keys`",
+            ));
+        }
+    }
+    Ok(name)
+}
+
+fn sealing(reader: &Reader<'_>) -> Result<SealingSettings, SettingsError> {
+    let places = [SealDefault::Auto, SealDefault::Open, SealDefault::Group];
+    let keep = reader.get("sealing.keep");
+    let duration = keep.duration()?;
+    if duration < Duration::from_secs(60) || duration > limits::LIFETIME_MAX {
+        return Err(keep.wrong("must be between a minute and 366 days"));
+    }
+    Ok(SealingSettings {
+        default: places[reader.get("sealing.default").choice(keys::SEAL_DEFAULTS)?],
+        role: reader.get("sealing.role").text()?,
+        keep: duration,
+    })
 }
 
 struct Reader<'a> {
@@ -218,6 +253,11 @@ impl Found<'_> {
     fn leniency(&self) -> Result<Leniency, SettingsError> {
         let places = [Leniency::Strict, Leniency::Dtn7, Leniency::All];
         Ok(places[self.choice(keys::LENIENCIES)?])
+    }
+
+    /// Whether encryption is forbidden.
+    fn forbids(&self) -> Result<bool, SettingsError> {
+        Ok(self.choice(keys::CLEARANCES)? == 1)
     }
 
     fn encryption(&self) -> Result<Encryption, SettingsError> {

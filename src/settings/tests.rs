@@ -85,6 +85,19 @@ fn roads_to_strangers_are_off_until_somebody_opens_them() {
 }
 
 #[test]
+fn where_encryption_is_forbidden_there_must_be_a_key_that_signs() {
+    for road in ["tcpclv4", "mtcp", "stcp", "udp"] {
+        let forbidden = format!("cla.{road}.encryption=forbidden");
+        let error = read("", &[&forbidden]).unwrap_err().to_string();
+        assert!(error.contains("set `security.link-key`"), "{error}");
+        let error = read("", &[&forbidden, "security.link-key=radio"]).unwrap_err().to_string();
+        assert!(error.contains("`security.keys` names none"), "{error}");
+        let set = [&forbidden, "security.link-key=radio", "security.keys=/n/keys.json"];
+        assert_eq!(read("", &set).unwrap().settings.security.link_key.as_deref(), Some("radio"));
+    }
+}
+
+#[test]
 fn lists_can_be_set_with_commas() {
     let settings =
         read("", &["inference.engines=echo,llama", "cla.spool.watch=[\"/media\"]"]).unwrap().settings;

@@ -90,7 +90,9 @@ impl LogWriter {
 
     /// Writes what was collected and `bytes` behind it, without a copy of them.
     fn flush(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let Some(reserved) = &self.reserved else { return Ok(()) };
+        let Some(reserved) = self.reserved.as_ref().filter(|_| self.buffer.len() + bytes.len() > 0) else {
+            return Ok(());
+        };
         let offset = reserved.offset + self.taken - wide(self.buffer.len());
         let written = reserved.segment.file.write_at(&[&self.buffer, bytes], offset);
         written.map_err(|error| self.log.refusal(error, self.len))?;
@@ -191,14 +193,20 @@ struct Order {
 
 impl LogReader {
     /// Opens a block; `None` if it is not here.
-    pub(super) fn open(log: &Arc<Log>, digest: &Digest) -> Option<Self> {
+    ///
+    /// # Errors
+    /// If it waits in memory and cannot be written.
+    pub(super) fn open(log: &Arc<Log>, digest: &Digest) -> Result<Option<Self>, StoreError> {
         let mut state = log.state();
-        let extent = state.catalogue.block(digest)?;
+        if state.shelf.is_waiting(digest) {
+            log.write_shelved(&mut state, &[], &[])?;
+        }
+        let Some(extent) = state.catalogue.block(digest) else { return Ok(None) };
         let segment = Arc::clone(&state.room(extent.segment).segment);
         *state.readers.entry((extent.segment, extent.offset)).or_default() += 1;
         drop(state);
         let order = Mutex::new(Order { next: 0, crc: RunningCrc::new() });
-        Some(Self { log: Arc::clone(log), segment, extent, order })
+        Ok(Some(Self { log: Arc::clone(log), segment, extent, order }))
     }
 
     /// Where the bytes are.

@@ -177,14 +177,20 @@ impl Catalogue {
         }
         let oldest = before.map_or(holding.oldest, |before| before.oldest.min(holding.oldest));
         let holding = Holding { oldest, ..holding };
+        if holding.what == What::Gone && holding.oldest >= holding.entry.segment {
+            // What it ends lies in its own segment, or nowhere: where that one goes, both go.
+            if let Some(before) = before {
+                self.forget(&name, &before, holding.seq);
+                self.names.remove(&name);
+                self.note(name);
+            }
+            return;
+        }
         if let Some(before) = before {
             let kept = before.what.extent().filter(|extent| holding.what.extent() == Some(*extent));
             self.forget(&name, &before, holding.seq);
             // An entry that was copied alone still points at the same bytes.
             self.freed.retain(|freed| Some(freed.extent) != kept);
-        } else if holding.what == What::Gone && holding.oldest >= holding.entry.segment {
-            // Nothing that it could end is on the disk.
-            return;
         }
         self.count(&name, &holding);
         self.names.insert(name.clone(), holding);

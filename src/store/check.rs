@@ -80,7 +80,10 @@ impl Log {
 
     /// What is wrong with a block.
     fn check_block(self: &Arc<Self>, digest: &Digest) -> Option<String> {
-        let reader = LogReader::open(self, digest)?;
+        let reader = match LogReader::open(self, digest) {
+            Ok(reader) => reader?,
+            Err(error) => return Some(format!("a block cannot be read: {error}")),
+        };
         let place = place(&reader.extent());
         let cid = Cid::new(Codec::Raw, *digest);
         let mut hasher = blake3::Hasher::new();

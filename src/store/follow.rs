@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long the index may stay behind the log.
 const LAG: Duration = Duration::from_secs(5);
 /// How many changes the index may stay behind the log.
-const LAG_CHANGES: usize = 8192;
+const LAG_CHANGES: usize = 32_768;
 /// How many changes are taken from the log at a time.
 const ROUND: usize = 4096;
 /// How long until an index that could not be made is tried again.

@@ -2,17 +2,19 @@
 //! as bytes. This is what the node opens. It decides nothing about space or order: that is the log's.
 
 use std::{
+    collections::HashMap,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use bundle_spec::Digest;
+use bundle_spec::{BlockRef, Digest};
+use bytes::Bytes;
 use rustix::fs::FlockOperation;
 
 use super::{
-    BlockReader, BlockWriter, CheckReport, Store, StoreError, Usage,
+    BlockReader, BlockWriter, CheckReport, SHORT_BYTES_MAX, Store, StoreError, Usage,
     block::{LogReader, LogWriter},
     catalogue::Name,
     disk::{Directory, Disk},
@@ -85,11 +87,25 @@ impl LogStore {
 
 impl Store for LogStore {
     fn append(&self, records: &[Record]) -> Result<(), StoreError> {
-        self.append_keyed(&records.iter().map(keyed).collect::<Vec<_>>())
+        // Of what a group says of one key only the last holds.
+        let keys: Vec<Vec<u8>> = records.iter().map(|record| record.key().to_bytes()).collect();
+        let last: HashMap<&[u8], usize> =
+            keys.iter().enumerate().map(|(place, key)| (key.as_slice(), place)).collect();
+        let holding = records.iter().enumerate().filter(|(place, _)| last[keys[*place].as_slice()] == *place);
+        self.append_keyed(&holding.map(|(_, record)| keyed(record)).collect::<Vec<_>>())
     }
 
     fn recover(&self) -> Result<Vec<Record>, StoreError> {
         Ok(self.recover_keyed()?.iter().filter_map(record).collect())
+    }
+
+    fn shelve(&self, block: &BlockRef, bytes: Bytes) -> Result<(), StoreError> {
+        assert!(bytes.len() <= SHORT_BYTES_MAX, "only short blocks wait in memory");
+        self.log.shelve(block, bytes)
+    }
+
+    fn recent(&self, digest: &Digest) -> Option<Bytes> {
+        self.log.recent(digest)
     }
 
     fn create(&self, len: u64) -> Result<Box<dyn BlockWriter>, StoreError> {
@@ -97,16 +113,16 @@ impl Store for LogStore {
     }
 
     fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlockReader>>, StoreError> {
-        let reader = LogReader::open(&self.log, digest);
+        let reader = LogReader::open(&self.log, digest)?;
         Ok(reader.map(|reader| Box::new(reader) as Box<dyn BlockReader>))
     }
 
-    fn release(&self, digest: &Digest) -> Result<(), StoreError> {
-        self.log.release(digest)
+    fn release_all(&self, digests: &[Digest]) -> Result<(), StoreError> {
+        self.log.release(digests)
     }
 
     fn blocks(&self) -> Result<Vec<Digest>, StoreError> {
-        Ok(self.log.blocks())
+        self.log.blocks()
     }
 
     fn usage(&self) -> Usage {
@@ -138,14 +154,15 @@ impl Drop for LogStore {
 
 impl Log {
     /// Every block that is here.
-    pub(super) fn blocks(&self) -> Vec<Digest> {
-        let state = self.state();
+    pub(super) fn blocks(&self) -> Result<Vec<Digest>, StoreError> {
+        let mut state = self.state();
+        self.write_shelved(&mut state, &[], &[])?;
         let names = state.catalogue.iter().filter(|(_, holding)| holding.what.extent().is_some());
         let digests = names.filter_map(|(name, _)| match name {
             Name::Block(digest) => Some(*digest),
             Name::Record(_) => None,
         });
-        digests.collect()
+        Ok(digests.collect())
     }
 }
 

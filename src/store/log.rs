@@ -19,6 +19,7 @@ use super::{
     disk::{Disk, wide},
     frame::{self, ENTRY_ALIGNMENT, ExtentAt, HEADER_BYTES, Header, Kind},
     segment::Segment,
+    shelf::Shelf,
 };
 
 pub(super) mod commit;
@@ -27,6 +28,8 @@ pub(super) mod space;
 
 /// Longest block that is kept in memory until it is complete and then written in one go, in bytes.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+/// How many blocks are forgotten in one go.
+const RELEASED_MAX: usize = 256;
 /// How many zeros may stand behind a body.
 const TAIL_ZEROS: [u8; 64] = [0; 64];
 
@@ -72,6 +75,8 @@ pub(super) struct State {
     pub(super) next_seq: u64,
     /// What holds.
     pub(super) catalogue: Catalogue,
+    /// Short blocks in memory.
+    pub(super) shelf: Shelf,
     /// Segments that were written to since they were last synchronised.
     pub(super) dirty: BTreeSet<u64>,
     /// Bytes of blocks that were announced and are not complete.
@@ -155,11 +160,11 @@ impl Log {
     /// `Full`, `Failed`, `Io`.
     pub(super) fn append(&self, records: &[KeyedRecord]) -> Result<(), StoreError> {
         self.commit.check()?;
-        let drafts: Vec<Draft<'_>> = records.iter().map(Draft::of).collect();
-        let crcs: Vec<u32> = drafts.iter().map(|draft| frame::crc32c(draft.body)).collect();
+        let body = |record: &KeyedRecord| frame::crc32c(Draft::of(record).body);
+        let crcs: Vec<u32> = records.iter().map(body).collect();
         let target = {
             let mut state = self.state();
-            self.write(&mut state, &drafts, &crcs, Class::State)?;
+            self.write_shelved(&mut state, records, &crcs)?;
             state.next_seq - 1
         };
         self.sync_to(target)
@@ -206,16 +211,20 @@ impl Log {
         Ok(())
     }
 
-    /// Forgets a block. Durable with the next [`Self::append`].
+    /// Forgets blocks. Durable with the next [`Self::append`].
     ///
     /// # Errors
     /// `Full`, `Failed`, `Io`.
-    pub(super) fn release(&self, digest: &Digest) -> Result<(), StoreError> {
+    pub(super) fn release(&self, digests: &[Digest]) -> Result<(), StoreError> {
         self.commit.check()?;
-        let mut state = self.state();
-        if state.catalogue.block(digest).is_some() {
-            let draft = Draft { kind: Kind::BlockGone, key: digest, body: &[] };
-            self.write(&mut state, &[draft], &[frame::crc32c(&[])], Class::State)?;
+        for some in digests.chunks(RELEASED_MAX) {
+            let mut state = self.state();
+            some.iter().for_each(|digest| state.unshelve(digest));
+            let held = some.iter().filter(|digest| state.catalogue.block(digest).is_some());
+            let drafts = held.map(|digest| Draft { kind: Kind::BlockGone, key: digest, body: &[] });
+            let drafts: Vec<Draft<'_>> = drafts.collect();
+            let crcs = vec![frame::crc32c(&[]); drafts.len()];
+            self.write(&mut state, &drafts, &crcs, Class::State)?;
         }
         Ok(())
     }
@@ -310,7 +319,7 @@ impl State {
 }
 
 impl<'a> Draft<'a> {
-    fn of(record: &'a KeyedRecord) -> Self {
+    pub(super) fn of(record: &'a KeyedRecord) -> Self {
         if record.is_gone {
             return Self { kind: Kind::RecordGone, key: &record.key, body: &[] };
         }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use bundle_spec::{BlockRef, Cid, Codec, Digest};
+use bytes::Bytes;
 
 use super::{
-    BlockReader, BlockWriter, CheckReport, Store, StoreError, Usage,
+    BlockReader, BlockWriter, CheckReport, SHORT_BYTES_MAX, Store, StoreError, Usage,
     disk::{narrow, wide},
     home::{keyed, record},
     log::KeyedRecord,
@@ -82,6 +83,24 @@ impl Store for MemoryStore {
         Ok(self.recover_keyed().iter().filter_map(record).collect())
     }
 
+    fn shelve(&self, block: &BlockRef, bytes: Bytes) -> Result<(), StoreError> {
+        assert!(bytes.len() <= SHORT_BYTES_MAX, "only short blocks wait in memory");
+        if self.shared().blocks.contains_key(block.cid.digest()) {
+            return Ok(());
+        }
+        let mut writer = self.create(block.len)?;
+        writer.write(&bytes)?;
+        let written = writer.finish(Some(block.cid))?;
+        assert_eq!(written.len, block.len, "a block has as many bytes as its name says");
+        Ok(())
+    }
+
+    fn recent(&self, digest: &Digest) -> Option<Bytes> {
+        let shared = self.shared();
+        let bytes = shared.blocks.get(digest).filter(|bytes| bytes.len() <= SHORT_BYTES_MAX)?;
+        Some(Bytes::copy_from_slice(bytes))
+    }
+
     fn create(&self, len: u64) -> Result<Box<dyn BlockWriter>, StoreError> {
         let mut shared = self.shared();
         let free = shared.quota.saturating_sub(shared.block_bytes.saturating_add(shared.arriving));
@@ -97,10 +116,12 @@ impl Store for MemoryStore {
         Ok(bytes.map(|bytes| Box::new(MemoryReader { bytes }) as Box<dyn BlockReader>))
     }
 
-    fn release(&self, digest: &Digest) -> Result<(), StoreError> {
+    fn release_all(&self, digests: &[Digest]) -> Result<(), StoreError> {
         let mut shared = self.shared();
-        if let Some(bytes) = shared.blocks.remove(digest) {
-            shared.block_bytes -= wide(bytes.len());
+        for digest in digests {
+            if let Some(bytes) = shared.blocks.remove(digest) {
+                shared.block_bytes -= wide(bytes.len());
+            }
         }
         Ok(())
     }

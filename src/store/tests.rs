@@ -4,5 +4,6 @@
 mod contract;
 mod crash;
 mod directory;
+mod handles;
 mod sharing;
 mod simdisk;

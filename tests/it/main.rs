@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bundle_security;
+mod clear_links;
 mod cli_bundle;
 mod cli_exit_codes;
 mod cli_help;
@@ -16,6 +17,7 @@ mod readiness;
 mod restart_recovery;
 mod roads;
 mod sandbox;
+mod sealed_jobs;
 mod send_recv;
 mod shell;
 mod spool_walk;

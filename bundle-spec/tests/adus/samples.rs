@@ -4,9 +4,10 @@ use bundle_spec::{
     BlockRef, NodeId,
     adu::{
         Adu, Advert, Cancel, EngineAdvert, Failure, Have, Job, JobInput, JobResult, Kind, ModelSelector,
-        Outcome, Output, Receipt, Statement, Timings, Usage, Value, Want,
+        Outcome, Output, Receipt, SealLevel, SealedJob, SealedResult, Statement, Timings, Usage, Value, Want,
     },
     manifest::{AssetKind, ChunkList, Manifest},
+    sealing::{Entropy, SealingKey},
     sign::SigningKey,
 };
 
@@ -17,6 +18,8 @@ pub fn all() -> Vec<(&'static str, Adu)> {
         ("job-smallest", Adu::Job(smallest())),
         ("result-completed", Adu::Result(completed())),
         ("result-failed", Adu::Result(failed())),
+        ("sealed-job", Adu::SealedJob(sealed_job())),
+        ("sealed-result", Adu::SealedResult(sealed_result())),
         ("manifest", Adu::Manifest(manifest())),
         ("chunks", Adu::ChunkList(chunks())),
         ("want", want()),
@@ -57,6 +60,27 @@ pub fn job() -> Job {
 
 fn smallest() -> Job {
     Job { kind: Kind::Echo, model: ModelSelector::None, inputs: vec![], parameters: [].into(), nonce: None }
+}
+
+/// The executors' key, and the asker's.
+pub fn sealing_keys() -> [SealingKey; 2] {
+    [[5; 32], [6; 32]].map(|secret| SealingKey::from_bytes(&secret))
+}
+
+pub fn sealed_job() -> SealedJob {
+    let [executors, asker] = sealing_keys();
+    let recipients = [executors.public(), SealingKey::from_bytes(&[8; 32]).public()];
+    let entropy = Entropy([1; 32]);
+    SealedJob::seal(&job().encode(), SealLevel::Group, &recipients, asker.public(), entropy)
+        .expect("a short job is sealed")
+}
+
+pub fn sealed_result() -> SealedResult {
+    let opened = sealed_job().open(&sealing_keys()).expect("the key opens it");
+    let statement = Statement { job: sealed_job().cid(), ..completed().statement };
+    let result = JobResult::sign(statement, &key()).encode();
+    SealedResult::seal(sealed_job().cid(), &result, &opened, Entropy([2; 32]))
+        .expect("a short result is sealed")
 }
 
 pub fn completed() -> JobResult {

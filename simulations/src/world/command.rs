@@ -32,7 +32,7 @@ impl World {
         };
         let lifetime = order.lifetime;
         let call = self.hosts[host].call(Call::Submit { order });
-        let submission = Submission::Job(NewJob { payload, adu, blocks, lifetime });
+        let submission = Submission::Job(NewJob { payload, adu, seal: None, blocks, lifetime });
         self.feed(host, Input::Submit { call, submission });
     }
 

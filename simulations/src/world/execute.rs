@@ -79,7 +79,6 @@ impl World {
             Output::Announce { link, adu } => self.send_frame(link, host, Frame::Announce(adu)),
             Output::Close { link } => self.send_frame(link, host, Frame::Close),
             Output::Deliver { .. } => self.plan_fetch(host),
-            Output::Dial { .. } => {}
             Output::Assemble { bundle, len, parts, .. } => self.put_together(host, bundle, len, parts),
             Output::Block { bytes } => {
                 let boot = self.hosts[host].boots;
@@ -139,7 +138,7 @@ impl World {
                 None => Err(AssemblyError::NoRoom),
                 Some(payload) => {
                     let adu = (bytes.len() <= limits::CONTROL_ADU_BYTES_MAX).then_some(bytes);
-                    Ok(Assembled { header: None, payload, adu })
+                    Ok(Assembled { header: None, payload, adu, opened: None })
                 }
             },
         };

@@ -227,7 +227,7 @@ impl World {
 
     fn receive(&mut self, host: usize, link: LinkId, header: Header, payload: BlockRef, bytes: Bytes) {
         let adu = (bytes.len() <= limits::CONTROL_ADU_BYTES_MAX).then_some(bytes);
-        self.feed(host, Input::Received { link, header, payload, adu });
+        self.feed(host, Input::Received { link, header, payload, adu, opened: None });
     }
 
     /// The other end does not want a bundle: if it is under way, the rest is not sent.

@@ -117,11 +117,22 @@ fn samples() -> Vec<Record> {
         }],
         state: JobState::Open,
         journey: journey(&node),
-        work: Some(JobWork { kind: Kind::Echo, model: ModelSelector::Cid(job), inputs: vec![block] }),
+        work: Some(JobWork {
+            kind: Some(Kind::Echo),
+            model: ModelSelector::Cid(job),
+            inputs: vec![block],
+            seal: None,
+        }),
         outputs: vec![block],
         missing: vec![[3; 32]],
     };
-    let named = JobWork { kind: Kind::Chat, model: ModelSelector::Named("m".to_owned()), inputs: Vec::new() };
+    let seal = Seal { level: SealLevel::To, commitment: [3; 32], is_open_here: true };
+    let named = JobWork {
+        kind: Some(Kind::Chat),
+        model: ModelSelector::Named("m".to_owned()),
+        inputs: Vec::new(),
+        seal: Some(seal),
+    };
     let answered = JobState::Answered { result: block, success: true };
     let model = ModelRecord {
         name: "field-report".to_owned(),

@@ -209,7 +209,7 @@ fn a_bundle_is_refused_when_it_is_held_or_was() {
     let header = transmitted(&world)[0].header.clone();
     let payload = transmitted(&world)[0].payload;
     assert_eq!(world.agent("bus").admit(world.now, LinkId(900), &header), Err(Refusal::Duplicate));
-    world.input("bus", Input::Received { link: LinkId(900), header, payload, adu: None });
+    world.input("bus", Input::Received { link: LinkId(900), header, payload, adu: None, opened: None });
     assert!(matches!(
         world.hosts["bus"].outputs.last(),
         Some(Output::Refuse { reason: Refusal::Duplicate, .. })

@@ -204,7 +204,7 @@ fn bundles_beyond_4_gib_are_put_together() {
         let link = crate::agent::LinkId(900 + offset);
         let class = crate::agent::LinkClass::plain("test");
         world.input("village", Input::ContactOpened { link, peer: None, class });
-        let received = Input::Received { link, header, payload, adu: None };
+        let received = Input::Received { link, header, payload, adu: None, opened: None };
         let now = world.now;
         world.host("village").agent.handle(now, received);
         world.take_outputs("village");
@@ -214,7 +214,7 @@ fn bundles_beyond_4_gib_are_put_together() {
     let payload = bundle_spec::BlockRef { len, ..world.put("village", b"whole") };
     world.input(
         "village",
-        Input::Assembled { bundle, result: Ok(Assembled { header: None, payload, adu: None }) },
+        Input::Assembled { bundle, result: Ok(Assembled { header: None, payload, adu: None, opened: None }) },
     );
     assert_eq!(delivered(&world), [total]);
 }

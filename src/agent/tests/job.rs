@@ -364,6 +364,7 @@ fn what_is_no_job_is_refused() {
     let new = crate::agent::NewJob {
         payload,
         adu: bytes::Bytes::from_static(b"not a job"),
+        seal: None,
         blocks: Vec::new(),
         lifetime: None,
     };

@@ -46,7 +46,7 @@ fn what_would_be_refused_is_known_before_its_blocks_are_written() {
 fn new_job(job: &bundle_spec::adu::Job) -> Submission {
     let adu = job.encode();
     let payload = bundle_spec::BlockRef::raw(&adu);
-    Submission::Job(NewJob { payload, adu, blocks: Vec::new(), lifetime: None })
+    Submission::Job(NewJob { payload, adu, seal: None, blocks: Vec::new(), lifetime: None })
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_header_that_lies_about_its_payload_is_malformed() {
     let link = world.meet("bus", "boat");
     let header = foreign("dtn://nowhere/inbox", 1).header(5);
     let payload = world.put("bus", b"four");
-    world.input("bus", Input::Received { link, header, payload, adu: None });
+    world.input("bus", Input::Received { link, header, payload, adu: None, opened: None });
     let refusal = world.hosts["bus"].outputs.iter().find_map(|output| match output {
         Output::Refuse { reason, .. } => Some(*reason),
         _ => None,
@@ -57,10 +57,11 @@ fn a_header_that_lies_about_its_payload_is_malformed() {
 fn a_bundle_that_is_not_trusted_is_refused_and_nothing_is_kept_of_it() {
     let mut world = World::new(&["bus", "boat"]);
     let link = world.meet("bus", "boat");
-    let bundle = foreign("dtn://nowhere/inbox", 1).header(4).bundle_id();
+    let header = foreign("dtn://nowhere/inbox", 1).header(4);
+    let bundle = header.bundle_id();
     let payload = world.put("bus", b"four");
     let reason = Refusal::Malformed;
-    world.input("bus", Input::Distrusted { link, bundle: bundle.clone(), payload, reason });
+    world.input("bus", Input::Distrusted { link, header, payload, reason, report: None });
     let refused = world.hosts["bus"].outputs.iter().find_map(|output| match output {
         Output::Refuse { bundle, reason, .. } => Some((bundle.clone(), *reason)),
         _ => None,

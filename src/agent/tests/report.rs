@@ -10,8 +10,8 @@ use bundle_spec::{
 use super::world::{World, class, echo_job, node};
 use crate::{
     agent::{
-        EventKind, Input, JobState, LinkClass, LinkId, NewBundle, Output, Refusal, Retention, Step,
-        Submission, Terms,
+        AssemblyError, EventKind, Input, JobState, LinkClass, LinkId, NewBundle, Output, Refusal, Retention,
+        Step, Submission, Terms,
     },
     limits,
 };
@@ -192,6 +192,39 @@ fn a_bundle_in_parts_is_reported_forwarded_once() {
     let narrow = LinkClass { payload_max: Some(30), ..class() };
     world.meet_over("bus", "clinic", narrow, class());
     assert_eq!(reports(&world, "bus"), ["forwarded"]);
+}
+
+#[test]
+fn what_security_says_of_a_bundle_is_reported_where_that_is_asked_for() {
+    for (flags, why, told) in [
+        (ALL, Some(ReasonCode::MissingSecurityOperation), vec!["received: missing", "deleted: missing"]),
+        (BundleFlags::REPORT_DELETION, Some(ReasonCode::FailedSecurityOperation), vec!["deleted: failed"]),
+        (BundleFlags::NONE, Some(ReasonCode::UnknownSecurityOperation), vec![]),
+        (ALL, None, vec![]),
+    ] {
+        let mut world = World::new(&["clinic", "bus"]);
+        let link = world.meet("clinic", "bus");
+        let header = letter("dtn://clinic/letters").flags(flags).header(4);
+        let payload = world.put("clinic", b"text");
+        let reason = Refusal::Malformed;
+        world.input("clinic", Input::Distrusted { link, header, payload, reason, report: why });
+        let told: Vec<String> = told.iter().map(|told| format!("{told} security operation")).collect();
+        assert_eq!(reports(&world, "clinic"), told);
+    }
+}
+
+#[test]
+fn fragments_that_make_what_security_does_not_let_pass_are_reported() {
+    let mut world = World::new(&["clinic"]);
+    world.holds_assemblies = true;
+    for (offset, part) in [(0, b"0123"), (4, b"4567")] {
+        let origin = FragmentOrigin { offset, total: 8 };
+        let letter = letter("dtn://clinic/letters").flags(BundleFlags::REPORT_DELETION).fragment(origin);
+        world.hand_in("clinic", letter, part);
+    }
+    let bundle = letter("dtn://clinic/letters").header(8).bundle_id();
+    world.input("clinic", Input::Assembled { bundle, result: Err(AssemblyError::Distrusted) });
+    assert_eq!(reports(&world, "clinic"), ["deleted: failed security operation"; 2]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{World, class, node};
 use crate::{
     agent::{CloseReason, Input, LinkClass, LinkId, NewBundle, Output, Submission, Terms},
-    limits::LINK_TRANSFERS_MAX,
+    limits::{LINK_BATCH_BYTES_MAX, LINK_BATCH_MAX, LINK_TRANSFERS_MAX},
 };
 
 const FAST: LinkId = LinkId(901);
@@ -103,6 +103,27 @@ fn what_went_where_nobody_vouches_for_it_does_not_go_again_where_nobody_does_eit
     assert_eq!(world.bundles("village"), 1, "it is kept for a road that vouches");
 }
 
+#[test]
+fn a_road_that_takes_batches_has_many_short_bundles_under_way_and_no_more_long_ones_than_others() {
+    let batching = || {
+        let mut world = World::new(&["village"]);
+        world.is_stuck = true;
+        let class = LinkClass { summaries: false, batches: true, ..class() };
+        world.input("village", Input::ContactOpened { link: FAST, peer: Some(node("stranger")), class });
+        world
+    };
+    let mut world = batching();
+    supply_of(&mut world, 300, 100);
+    assert_eq!(under_way(&world, FAST), LINK_BATCH_MAX);
+    let mut world = batching();
+    supply_of(&mut world, 300, 2000);
+    let bytes = u64::try_from(under_way(&world, FAST)).unwrap() * 2000;
+    assert!((LINK_BATCH_BYTES_MAX * 8 / 10..LINK_BATCH_BYTES_MAX).contains(&bytes), "{bytes}");
+    let mut world = batching();
+    supply_of(&mut world, 20, BYTES);
+    assert_eq!(under_way(&world, FAST), LINK_TRANSFERS_MAX);
+}
+
 /// A village with a fast and a slow road to the same stranger, both measured, nothing under way.
 fn measured() -> World {
     let mut world = World::new(&["village"]);
@@ -132,9 +153,14 @@ fn open(world: &mut World, link: LinkId, durable: bool) {
 
 /// So many new bundles for the stranger.
 fn supply(world: &mut World, bundles: usize) {
+    supply_of(world, bundles, BYTES);
+}
+
+/// The same with payloads of `len` bytes.
+fn supply_of(world: &mut World, bundles: usize, len: usize) {
     for _ in 0..bundles {
         let seed = world.hosts["village"].outputs.len();
-        let mut bytes = vec![7; BYTES];
+        let mut bytes = vec![7; len];
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         let payload = world.put("village", &bytes);
         let destination = "dtn://stranger/inbox".parse().unwrap();

@@ -9,6 +9,8 @@ use bundle_spec::{
         Failure, Job, JobInput, JobResult, Kind, ModelSelector, Outcome, Output as ResultOutput, Statement,
         Timings, Usage,
     },
+    sealing::SealingKey,
+    security::Policy,
     sign::SigningKey,
 };
 use bytes::Bytes;
@@ -33,6 +35,8 @@ pub struct Host {
     pub outputs: Vec<Output>,
     pub engine: Engine,
     pub runs: usize,
+    /// What opens sealed jobs and answers here.
+    pub keys: Vec<SealingKey>,
     config: Config,
 }
 
@@ -95,6 +99,7 @@ impl World {
                 version: "1".to_owned(),
                 bundles_max: 1000,
                 status_reports: true,
+                rules: Policy::default(),
             };
             let agent = Agent::restore(config.clone(), Box::new(Epidemic), [1; 32], Vec::new(), world.now);
             let host = Host {
@@ -104,6 +109,7 @@ impl World {
                 outputs: Vec::new(),
                 engine: Engine::Echo,
                 runs: 0,
+                keys: Vec::new(),
                 config,
             };
             world.hosts.insert(name, host);
@@ -216,7 +222,6 @@ impl World {
             | Output::Abort { .. }
             | Output::Deliver { .. }
             | Output::Stop { .. }
-            | Output::Dial { .. }
             | Output::Event(_) => {}
         }
     }
@@ -224,7 +229,8 @@ impl World {
     pub fn end_assembly(&mut self, name: &'static str, bundle: BundleId, whole: &[u8]) {
         let payload = self.put(name, whole);
         let adu = (whole.len() <= limits::CONTROL_ADU_BYTES_MAX).then(|| Bytes::copy_from_slice(whole));
-        let result = Ok(Assembled { header: None, payload, adu });
+        let opened = self.opened(name, adu.as_ref());
+        let result = Ok(Assembled { header: None, payload, adu, opened });
         self.queue.push_back((name, Input::Assembled { bundle, result }));
     }
 
@@ -251,7 +257,8 @@ impl World {
         let block = BlockRef::raw(&payload);
         let adu = (payload.len() <= limits::CONTROL_ADU_BYTES_MAX).then(|| payload.clone());
         self.host(peer).store.insert(*block.cid.digest(), payload);
-        self.queue.push_back((peer, Input::Received { link: other, header, payload: block, adu }));
+        let opened = self.opened(peer, adu.as_ref());
+        self.queue.push_back((peer, Input::Received { link: other, header, payload: block, adu, opened }));
     }
 
     pub fn put(&mut self, name: &str, bytes: &[u8]) -> BlockRef {
@@ -279,7 +286,7 @@ impl World {
         });
         let linked: Vec<BlockRef> = linked.collect();
         let blocks = linked.into_iter().filter(|b| self.hosts[name].store.contains_key(b.cid.digest()));
-        let new = NewJob { payload, adu, blocks: blocks.collect(), lifetime };
+        let new = NewJob { payload, adu, seal: None, blocks: blocks.collect(), lifetime };
         self.call(name, |call| Input::Submit { call, submission: Submission::Job(new) })
     }
 
@@ -307,7 +314,8 @@ impl World {
 
     pub fn end_task(&mut self, name: &'static str, job: Cid, failure: Option<Failure>) {
         let adu = self.result_of(name, job, failure);
-        let payload = self.put(name, &adu);
+        let travelling = self.sealed_answer(name, &job, &adu);
+        let payload = self.put(name, &travelling);
         let outcome = TaskOutcome::Answered { payload, adu, blocks: Vec::new(), retryable: false };
         self.queue.push_back((name, Input::TaskEnded { task: job, outcome }));
     }
@@ -345,7 +353,8 @@ impl World {
         let header = builder.header(block.len);
         let adu = Some(Bytes::copy_from_slice(payload));
         self.host(name).outputs.clear();
-        self.input(name, Input::Received { link, header, payload: block, adu });
+        let opened = self.opened(name, adu.as_ref());
+        self.input(name, Input::Received { link, header, payload: block, adu, opened });
         let answer = self.hosts[name]
             .outputs
             .iter()

@@ -27,6 +27,8 @@ pub(super) struct Options {
     pub(super) datagram: Option<usize>,
     /// How many bytes a second may go there.
     pub(super) rate: Option<NonZeroU64>,
+    /// Whether encryption is forbidden on the way there.
+    pub(super) clear_only: bool,
 }
 
 const EID: &str = "eid";
@@ -34,15 +36,18 @@ const LAX: &str = "lax";
 const TLS: &str = "tls";
 const DATAGRAM: &str = "datagram";
 const RATE: &str = "rate";
+const ENCRYPTION: &str = "encryption";
 
 /// Which options a road has, as names and in words.
 const fn allowed(road: Road) -> (&'static [&'static str], &'static str) {
     match road {
         Road::Quic => (&[], "none"),
-        Road::Tcpclv4 => (&[EID, LAX, TLS], "`eid`, `lax` and `tls`"),
-        Road::Mtcp | Road::Stcp => (&[EID], "`eid` only: nothing comes back on it"),
+        Road::Tcpclv4 => (&[EID, LAX, TLS, ENCRYPTION], "`eid`, `lax`, `tls` and `encryption`"),
+        Road::Mtcp | Road::Stcp => {
+            (&[EID, ENCRYPTION], "`eid` and `encryption` only: nothing comes back on it")
+        }
         Road::Quicclav1 => (&[EID], "`eid`"),
-        Road::Udp => (&[EID, DATAGRAM, RATE], "`eid`, `datagram` and `rate`"),
+        Road::Udp => (&[EID, DATAGRAM, RATE, ENCRYPTION], "`eid`, `datagram`, `rate` and `encryption`"),
     }
 }
 
@@ -53,6 +58,9 @@ impl Options {
         let mut seen = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if name == ENCRYPTION && matches!(road, Road::Quic | Road::Quicclav1) {
+                return Err(AddressError::Encrypts(road));
+            }
             let (names, words) = allowed(road);
             let Some(name) = names.iter().copied().find(|known| *known == name) else {
                 return Err(AddressError::Option { road, name: shortened(name), allowed: words });
@@ -62,6 +70,9 @@ impl Options {
             }
             seen.push(name);
             options.set(name, value)?;
+        }
+        if options.clear_only && options.tls.is_some_and(|tls| tls != TlsPolicy::Never) {
+            return Err(AddressError::TlsForbidden);
         }
         Ok(options)
     }
@@ -89,6 +100,13 @@ impl Options {
                 self.datagram =
                     Some(bytes.ok_or_else(|| wrong("write a number of bytes from 1024 to 65507"))?);
             }
+            ENCRYPTION => {
+                self.clear_only = match value {
+                    "forbidden" => true,
+                    "allowed" => false,
+                    _ => return Err(wrong("write `forbidden` or `allowed`")),
+                };
+            }
             _ => {
                 let rate = value.parse().ok();
                 self.rate = Some(rate.ok_or_else(|| wrong("write a number of bytes a second"))?);
@@ -112,6 +130,7 @@ impl fmt::Display for Options {
             (TLS, tls.map(str::to_owned)),
             (DATAGRAM, self.datagram.map(|bytes| bytes.to_string())),
             (RATE, self.rate.map(|rate| rate.to_string())),
+            (ENCRYPTION, self.clear_only.then(|| "forbidden".to_owned())),
         ];
         let mut mark = '?';
         for (name, value) in pairs.into_iter().filter_map(|(name, value)| Some((name, value?))) {

@@ -83,7 +83,10 @@ fn what_is_wrong_with_an_address_is_said() {
         );
     }
     let lax = error("mtcp://clinic:1?lax=dtn7").to_string();
-    assert_eq!(lax, "a mtcp address has no option `lax`; it may have `eid` only: nothing comes back on it");
+    assert_eq!(
+        lax,
+        "a mtcp address has no option `lax`; it may have `eid` and `encryption` only: nothing comes back on it"
+    );
 }
 
 #[test]
@@ -98,4 +101,25 @@ fn no_text_makes_the_address_reader_panic() {
             }
         }
     });
+}
+
+#[test]
+fn encryption_can_be_forbidden_on_every_road_that_does_without() {
+    for road in ["tcpclv4", "mtcp", "stcp", "udp"] {
+        let text = format!("{road}://radio:4556?eid=dtn://radio/&encryption=forbidden");
+        let address: PeerAddress = text.parse().unwrap();
+        assert!(address.clear_only(), "{text}");
+        assert_eq!(address.to_string(), text);
+        assert!(!format!("{road}://radio:1?encryption=allowed").parse::<PeerAddress>().unwrap().clear_only());
+    }
+    let error = |text: &str| text.parse::<PeerAddress>().unwrap_err();
+    for road in [Road::Quic, Road::Quicclav1] {
+        let refused = error(&format!("{road}://radio:4558?encryption=forbidden"));
+        assert_eq!(refused, AddressError::Encrypts(road));
+        assert!(refused.to_string().contains("use `tcpclv4://`"), "{refused}");
+    }
+    let contradiction = error("tcpclv4://radio:1?tls=require&encryption=forbidden");
+    assert_eq!(contradiction, AddressError::TlsForbidden);
+    assert!("tcpclv4://radio:1?tls=never&encryption=forbidden".parse::<PeerAddress>().is_ok());
+    assert!(matches!(error("udp://radio:1?encryption=no"), AddressError::Value { .. }));
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bundle_spec::sign::PublicKey;
 use quinn::{Connection, Endpoint};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -42,8 +42,6 @@ pub(super) struct Desk {
     pub(super) asks: mpsc::Sender<Ask<PublicKey>>,
     /// Everybody who is connected.
     pub(super) connected: watch::Receiver<BTreeSet<PublicKey>>,
-    /// Rung when somebody waits for a peer.
-    pub(super) redial: Arc<Notify>,
     /// Names connections.
     pub(super) ids: Arc<AtomicU64>,
 }

@@ -12,7 +12,7 @@ use super::{
     tls,
     transport::{self, transport},
 };
-use crate::cla::{address::PeerAddress, backoff::Backoff};
+use crate::cla::{address::PeerAddress, backoff::Backoff, keepers::Charge};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -24,8 +24,9 @@ const ATTEMPT_ROUND_TRIPS: u32 = 8;
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Keeps the peer at `address` in reach until `stop`.
-pub(super) async fn keep(desk: Desk, address: PeerAddress, stop: CancellationToken) {
+/// Keeps a peer in reach until told to stop.
+pub(super) async fn keep(desk: Desk, charge: Charge<PeerAddress>) {
+    let Charge { peer: address, stop, redial } = charge;
     let mut backoff = Backoff::new();
     let mut key = address.expected().copied();
     let mut connected = desk.connected.clone();
@@ -61,7 +62,7 @@ pub(super) async fn keep(desk: Desk, address: PeerAddress, stop: CancellationTok
             }
             Err(error) => debug!(%error, "dialling failed"),
         }
-        let pause = backoff.pause(rand::random::<f64>());
+        let node = key.map(|key| key.node_id());
         let comes = async {
             let Some(key) = key else { return std::future::pending().await };
             // An error means that the endpoint is gone; then `stop` follows.
@@ -71,8 +72,8 @@ pub(super) async fn keep(desk: Desk, address: PeerAddress, stop: CancellationTok
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-            () = desk.redial.notified() => backoff.reset(),
+            () = backoff.rest(&desk.handle, node.as_ref()) => {}
+            () = redial.notified() => backoff.reset(),
             () = comes => backoff.reset(),
         }
     }

@@ -18,11 +18,12 @@ use super::session::{Event, code};
 use crate::{
     agent::Refusal,
     cla::{
-        buffers::Buffers,
+        buffers::{Buffer, Buffers},
         frame::{Frame, read_preamble},
-        partial::Partial,
+        offload::offload,
+        partial::{Begun, Partial, Spoiled, Stored},
     },
-    limits::{CONTROL_ADU_BYTES_MAX, PAYLOAD_BYTES_MAX},
+    limits::PAYLOAD_BYTES_MAX,
     node::mailbox::{LinkReporter, Stopped, Store, StoreError},
 };
 
@@ -62,11 +63,11 @@ enum Failed {
     /// The peer is told that the bundle is not taken.
     Refused(Refusal),
     /// The peer is told how much is kept.
-    Cut(Option<Partial>),
+    Cut(Option<Box<Partial>>),
     /// The stream has no readable bundle.
     Unreadable,
     /// The connection or the node is gone: nobody is told.
-    Gone(Option<Partial>),
+    Gone(Option<Box<Partial>>),
 }
 
 impl From<Stopped> for Failed {
@@ -101,7 +102,7 @@ pub(super) async fn receive(mut stream: RecvStream, inlet: Inlet) -> Reception {
         let _ = inlet.frames.send(frame).await;
     }
     let holds = matches!(claimed, Some((_, true)));
-    Reception { claimed: digest.filter(|_| holds), partial: partial.map(Box::new) }
+    Reception { claimed: digest.filter(|_| holds), partial }
 }
 
 /// `claimed` becomes the bundle's digest, with whether the session holds its claim.
@@ -132,16 +133,16 @@ async fn read_bundle(
         _ => Begun::New(Arc::clone(&inlet.store), Box::new(header.clone())),
     };
     let Some(left) = header.payload_len().checked_sub(offset) else { return Err(Failed::Cut(None)) };
-    let (partial, tail) = read_payload(stream, &inlet.buffers, begun, left, rest).await?;
-    let Partial { writer, tail: checksum, adu, .. } = partial;
-    if let Err(error) = checksum.finish(&tail) {
-        warn!(%error, resumed, "a bundle was damaged");
-        // What was kept may be the damaged part: the next attempt begins anew.
-        return Err(if resumed { Failed::Cut(None) } else { Failed::Refused(Refusal::Malformed) });
-    }
-    let finished = blocking(move || writer.finish(None)).await;
-    let payload = finished.map_err(store_failed)?;
-    inlet.reporter.received(header.detached(), payload, adu.map(Bytes::from)).await?;
+    let (sink, tail) = read_payload(stream, &inlet.buffers, begun, left, rest).await?;
+    let (payload, adu) = sink.finish(tail).await.map_err(|error| match error {
+        Spoiled::Damaged(error) => {
+            warn!(%error, resumed, "a bundle was damaged");
+            // What was kept may be the damaged part: the next attempt begins anew.
+            if resumed { Failed::Cut(None) } else { Failed::Refused(Refusal::Malformed) }
+        }
+        Spoiled::Store(error) => store_failed(error),
+    })?;
+    inlet.reporter.received(header.detached(), payload, adu).await?;
     Ok(())
 }
 
@@ -188,36 +189,14 @@ async fn read_head(stream: &mut RecvStream) -> Result<Head, Failed> {
     }
 }
 
-/// A reception before its first bytes are written.
-enum Begun {
-    /// Nothing of it is in the store.
-    New(Arc<dyn Store>, Box<Header>),
-    /// It goes on.
-    Kept(Box<Partial>),
-}
-
-impl Begun {
-    /// Makes room in the store for what has none. Blocks.
-    fn partial(self) -> Result<Partial, StoreError> {
-        match self {
-            Self::Kept(partial) => Ok(*partial),
-            Self::New(store, header) => {
-                let len = header.payload_len();
-                let keeps = usize::try_from(len).is_ok_and(|len| len <= CONTROL_ADU_BYTES_MAX);
-                Ok(Partial::new(&header, store.create(len)?, keeps))
-            }
-        }
-    }
-}
-
-/// Streams the last `left` bytes of a payload into the store; what follows them is the tail.
+/// Streams the last `left` bytes of a payload into a sink; what follows them is the tail.
 async fn read_payload(
     stream: &mut RecvStream,
     buffers: &Buffers,
     begun: Begun,
     mut left: u64,
     rest: Bytes,
-) -> Result<(Partial, Vec<u8>), Failed> {
+) -> Result<(Sink, Vec<u8>), Failed> {
     let first = rest.len().min(fits(left));
     let mut tail = rest[first..].to_vec();
     let mut sink = Sink::new(begun);
@@ -238,18 +217,16 @@ async fn read_payload(
             return Err(ended.after(sink.settle().await.map_err(store_failed)?));
         }
     }
-    let partial = sink.settle().await.map_err(store_failed)?;
     // One byte more than a tail has shows that something follows it.
     let tail_max = PayloadTail::tail_len(CrcType::Castagnoli) + 1;
     while tail.len() < tail_max {
         match stream.read_chunk(tail_max, true).await {
             Ok(Some(chunk)) => tail.extend_from_slice(&chunk.bytes),
             Ok(None) => break,
-            Err(ReadError::ConnectionLost(_)) => return Err(Failed::Gone(Some(partial))),
-            Err(_) => return Err(Failed::Cut(Some(partial))),
+            Err(error) => return Err(Ended::of(&error).after(sink.settle().await.map_err(store_failed)?)),
         }
     }
-    Ok((partial, tail))
+    Ok((sink, tail))
 }
 
 /// Why no more bytes came.
@@ -261,7 +238,14 @@ enum Ended {
 }
 
 impl Ended {
-    fn after(self, partial: Partial) -> Failed {
+    const fn of(error: &ReadError) -> Self {
+        match error {
+            ReadError::ConnectionLost(_) => Self::Lost,
+            _ => Self::Early,
+        }
+    }
+
+    fn after(self, partial: Box<Partial>) -> Failed {
         match self {
             Self::Early => Failed::Cut(Some(partial)),
             Self::Lost => Failed::Gone(Some(partial)),
@@ -275,44 +259,65 @@ async fn fill(stream: &mut RecvStream, buffer: &mut [u8]) -> (usize, Option<Ende
     while filled < buffer.len() {
         match stream.read(&mut buffer[filled..]).await {
             Ok(Some(read)) => filled += read,
-            Err(ReadError::ConnectionLost(_)) => return (filled, Some(Ended::Lost)),
-            Ok(None) | Err(_) => return (filled, Some(Ended::Early)),
+            Ok(None) => return (filled, Some(Ended::Early)),
+            Err(error) => return (filled, Some(Ended::of(&error))),
         }
     }
     (filled, None)
 }
 
-/// Writes chunks on the blocking pool, one at a time, while the next one is read.
-enum Sink {
-    /// Nothing was written yet.
+/// Writes chunks, one at a time, while the next one is read. The last one waits for what follows it: then it
+/// is written, compared and finished in one go.
+struct Sink {
+    written: Written,
+    /// What came last.
+    last: Option<Buffer>,
+}
+
+/// What has been done of a reception.
+enum Written {
+    /// What waited for the first chunk, or for the next.
     Begun(Begun),
     /// A chunk is being written.
-    Writing(JoinHandle<Result<Partial, StoreError>>),
+    Writing(JoinHandle<Result<Box<Partial>, StoreError>>),
 }
 
 impl Sink {
     const fn new(begun: Begun) -> Self {
-        Self::Begun(begun)
+        Self { written: Written::Begun(begun), last: None }
     }
 
-    /// Takes bytes, once those before them are written.
-    async fn push(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, StoreError> {
-        let begun = match self {
-            Self::Begun(begun) => begun,
-            Self::Writing(_) => Begun::Kept(Box::new(self.settle().await?)),
-        };
-        Ok(Self::Writing(tokio::task::spawn_blocking(move || {
-            let mut partial = begun.partial()?;
-            partial.take(bytes.as_ref())?;
-            Ok(partial)
-        })))
+    /// Takes bytes; what came before them is written, once that before it is.
+    async fn push(mut self, bytes: Buffer) -> Result<Self, StoreError> {
+        if let Some(earlier) = self.last.replace(bytes) {
+            let begun = self.written.begun().await?;
+            let writing = tokio::task::spawn_blocking(move || begun.with(&earlier));
+            self.written = Written::Writing(writing);
+        }
+        Ok(self)
     }
 
-    /// Waits until everything is written.
-    async fn settle(self) -> Result<Partial, StoreError> {
+    /// Writes everything; the partial can be kept.
+    async fn settle(self) -> Result<Box<Partial>, StoreError> {
+        let begun = self.written.begun().await?;
+        offload(move || begun.with(self.last.as_deref().unwrap_or_default())).await
+    }
+
+    /// Writes everything and ends it with what followed it.
+    async fn finish(self, tail: Vec<u8>) -> Result<Stored, Spoiled> {
+        let begun = self.written.begun().await?;
+        offload(move || begun.with(self.last.as_deref().unwrap_or_default())?.finish(&tail)).await
+    }
+}
+
+impl Written {
+    /// Waits for the chunk that is being written.
+    async fn begun(self) -> Result<Begun, StoreError> {
         match self {
-            Self::Begun(begun) => blocking(move || begun.partial()).await,
-            Self::Writing(writing) => writing.await.expect("writing a chunk does not panic"),
+            Self::Begun(begun) => Ok(begun),
+            Self::Writing(writing) => {
+                Ok(Begun::Kept(writing.await.expect("writing a chunk does not panic")?))
+            }
         }
     }
 }
@@ -325,10 +330,6 @@ fn store_failed(error: StoreError) -> Failed {
             Failed::Cut(None)
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("store calls do not panic")
 }
 
 fn fits(bytes: u64) -> usize {

@@ -282,7 +282,7 @@ impl Session {
         let Some(digest) = reception.claimed else { return };
         self.receiving.remove(&digest);
         if let Some(partial) = reception.partial {
-            self.partials.put(digest, *partial);
+            self.partials.put(self.handle.clock().now(), digest, *partial);
         }
     }
 

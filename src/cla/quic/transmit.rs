@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::session::{Event, code};
 use crate::{
-    cla::{buffers::Buffers, frame::preamble, payload::Payload},
+    cla::{buffers::Buffers, frame::preamble, offload::offload, payload::Payload},
     node::mailbox::{Outgoing, Store, StoreError},
 };
 
@@ -156,7 +156,7 @@ impl Source {
         offset: u64,
     ) -> Result<(Self, Option<Bytes>), Failed> {
         let (store, buffers) = (Arc::clone(&outlet.store), outlet.buffers.clone());
-        blocking(move || {
+        offload(move || {
             let opened = Payload::open(store.as_ref(), &outgoing)?;
             let payload = opened.filter(|payload| offset <= payload.len()).ok_or(Failed::Missing)?;
             let tail = PayloadTail::new(&outgoing.header);
@@ -169,7 +169,7 @@ impl Source {
     async fn advance(self) -> Result<(Self, Option<Bytes>), Failed> {
         match self.position == self.payload.len() {
             true => Ok((self, None)),
-            false => blocking(move || self.read()).await,
+            false => offload(move || self.read()).await,
         }
     }
 
@@ -193,8 +193,4 @@ impl Source {
         }
         Ok((self, None))
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("store calls do not panic")
 }

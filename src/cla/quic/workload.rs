@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bundle_spec::{Builder, CreationTimestamp, DtnTime, sign::SigningKey};
+use bundle_spec::{Builder, CreationTimestamp, DtnTime, security::Policy, sign::SigningKey};
 use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig};
 use tokio::{
     sync::{mpsc, watch},
@@ -164,6 +164,7 @@ pub async fn blocks(load: Load, store: &Arc<dyn Store>) -> Result<Vec<Outgoing>,
                 payload,
                 start: 0,
                 offset: 0,
+                clear_only: false,
                 sealed: None,
             });
         }
@@ -200,6 +201,7 @@ impl End {
             version: String::new(),
             bundles_max: limits::BUNDLES_MAX,
             status_reports: false,
+            rules: Policy::default(),
         };
         let now = handle.clock().now();
         let agent = Agent::restore(config, Box::new(Epidemic), [seed; 32], Vec::new(), now);
@@ -210,7 +212,6 @@ impl End {
             may_fall_back: false,
             secret: [seed; 32],
             peers: watch::Sender::new(peer.into_iter().collect()).subscribe(),
-            redial: Arc::default(),
             bound,
             quicclav1: None,
         };
@@ -280,7 +281,7 @@ impl End {
                 self.links.insert(link, commands);
             }
             Mail::Ask(question) => question(&self.agent, self.handle.clock().now()),
-            Mail::Input(_) | Mail::Call { .. } => {}
+            Mail::Input(_) | Mail::Call { .. } | Mail::Brought(_) => {}
         }
     }
 }

@@ -82,7 +82,9 @@ pub(super) fn encode(message: &Message, place: Place) -> Bytes {
             // Reasons have the order of TCPCLv4 and begin one lower.
             out.put_slice(&[kind::REJECT, number_of(*rejected), code.0.saturating_sub(1)]);
         }
-        Message::Frame(_) => unreachable!("frames are said only where a greeting allows them"),
+        Message::Frame(_) | Message::Carried { .. } => {
+            unreachable!("frames are said only where a greeting allows them")
+        }
     }
     out.freeze()
 }

@@ -185,7 +185,8 @@ impl Reader {
             | Message::Keepalive
             | Message::Terminate { .. }
             | Message::Reject { .. }
-            | Message::Frame(_) => false,
+            | Message::Frame(_)
+            | Message::Carried { .. } => false,
         };
         let is_signalling = self.lane == Lane::FIRST;
         if is_of_transfer == is_signalling { Err(DecodeError::Misplaced(kind_of(message))) } else { Ok(unit) }

@@ -112,7 +112,8 @@ impl Dialect for Tally {
             | Message::Keepalive
             | Message::Terminate { .. }
             | Message::Reject { .. }
-            | Message::Frame(_) => (Lane::FIRST, Place::default()),
+            | Message::Frame(_)
+            | Message::Carried { .. } => (Lane::FIRST, Place::default()),
         };
         (lane, encode(message, place))
     }

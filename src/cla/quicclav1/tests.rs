@@ -366,7 +366,6 @@ impl Side {
             may_fall_back: false,
             secret: self.node.secret,
             peers: of_road(Road::Quic),
-            redial: Arc::default(),
             bound,
             quicclav1: offers.then(|| Offer { authorities: None, peers: of_road(Road::Quicclav1) }),
         };

@@ -7,14 +7,14 @@ use bundle_spec::{NodeId, PayloadTail};
 use tracing::warn;
 
 use super::{
-    Report, SpoolError, blocking,
+    Report, SpoolError,
     layout::{Folder, Layout, STEPS, bundle_name, put},
     stick::Stick,
     words::Words,
 };
 use crate::{
     agent::{CloseReason, Input, LinkClass, Outgoing, Refusal},
-    cla::payload::Payload,
+    cla::{offload::offload, payload::Payload},
     node::mailbox::{Handle, LinkCommand, LinkPort, Store},
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn export(
     bytes_max: Option<u64>,
 ) -> Result<Report, SpoolError> {
     let (dir, id) = (dir.to_owned(), rand::random::<[u8; 16]>());
-    let looked = blocking(move || {
+    let looked = offload(move || {
         let layout = Layout::open_or_make(&dir, id)?;
         let words = Words::open(layout.clone())?;
         Ok::<_, SpoolError>((Stick::read(layout)?, words))
@@ -70,7 +70,7 @@ impl Writer<'_> {
                 LinkCommand::Transmit(outgoing) => self.transmit(port, outgoing).await?,
                 LinkCommand::Announce(adu) => {
                     let mut words = self.words.take().expect("words are back when they are written");
-                    let (words, kept) = blocking(move || {
+                    let (words, kept) = offload(move || {
                         let kept = words.keep(&adu);
                         (words, kept)
                     })
@@ -97,7 +97,7 @@ impl Writer<'_> {
             return Ok(port.reporter.refused(bundle, Refusal::NoRoom).await?);
         }
         let (layout, store) = (self.layout.clone(), Arc::clone(self.handle.store()));
-        match blocking(move || write_bundle(&layout, store.as_ref(), &outgoing)).await {
+        match offload(move || write_bundle(&layout, store.as_ref(), &outgoing)).await {
             Ok(()) => {
                 self.budget -= len;
                 self.report.exported += 1;

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use tracing::debug;
 
 use super::{
-    Damage, Report, SpoolError, blocking,
+    Damage, Report, SpoolError,
     layout::{Folder, Layout},
     stick::{Entry, Stick, Wish, read_tail},
     words::{Endings, Words},
 };
 use crate::{
     agent::{CloseReason, LinkClass, Refusal},
+    cla::offload::offload,
     limits::CONTROL_ADU_BYTES_MAX,
     node::mailbox::{Handle, LinkCommand, LinkPort, Store, StoreError},
 };
@@ -25,7 +26,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// See [`super::import`].
 pub(super) async fn import(handle: &Handle, dir: &Path) -> Result<Report, SpoolError> {
     let dir = dir.to_owned();
-    let mut stick = blocking(move || Stick::read(Layout::open(&dir)?)).await?;
+    let mut stick = offload(move || Stick::read(Layout::open(&dir)?)).await?;
     // Nothing is written to the stick but words.
     let class = LinkClass { summaries: true, durable: true, sends: false, ..LinkClass::plain("spool") };
     let mut port = handle.open_link(Some(stick.layout.node.clone()), class).await?;
@@ -84,7 +85,7 @@ impl Reader<'_> {
             self.commanded(port, command).await?;
         }
         let (layout, spoken) = (self.layout.clone(), std::mem::take(&mut self.words));
-        let kept = blocking(move || {
+        let kept = offload(move || {
             let mut words = Words::open(layout)?;
             let kept = spoken.iter().try_for_each(|adu| words.keep(adu));
             kept.map_err(|cause| SpoolError::Folder { path: "control".into(), cause })
@@ -141,7 +142,7 @@ impl Reader<'_> {
     ) -> Result<Option<Result<(), Refusal>>, SpoolError> {
         let (layout, store) = (self.layout.clone(), Arc::clone(self.handle.store()));
         let (header, name) = (entry.header.clone(), entry.name.clone());
-        let read = blocking(move || read_payload(&layout, store.as_ref(), &entry)).await;
+        let read = offload(move || read_payload(&layout, store.as_ref(), &entry)).await;
         let (payload, adu) = match read {
             Ok(read) => read,
             Err(Unread::Damaged(damage)) => {
@@ -182,7 +183,7 @@ impl Reader<'_> {
 
     async fn set_aside(&mut self, name: &str, damage: &Damage) -> Result<(), SpoolError> {
         let (layout, moved) = (self.layout.clone(), name.to_owned());
-        match blocking(move || layout.set_aside(&moved)).await {
+        match offload(move || layout.set_aside(&moved)).await {
             Ok(_) => {}
             Err(error) => {
                 self.report.warn(format!("`{name}` is damaged and could not be set aside: {error}"))
@@ -203,7 +204,7 @@ impl Reader<'_> {
                 continue;
             }
             let (layout, removed) = (self.layout.clone(), name.clone());
-            match blocking(move || layout.remove(Folder::Bundles, &removed)).await {
+            match offload(move || layout.remove(Folder::Bundles, &removed)).await {
                 Ok(()) => self.report.removed += 1,
                 Err(error) => self.report.warn(format!("`{name}` could not be removed: {error}")),
             }

@@ -13,9 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{MARKER, Report, SpoolError, blocking, export, import};
+use super::{MARKER, Report, SpoolError, export, import};
 use crate::{
-    cla::{ClaError, ConvergenceLayer},
+    cla::{ClaError, ConvergenceLayer, offload::offload},
     node::mailbox::Handle,
 };
 
@@ -56,7 +56,7 @@ impl Spool {
                 _ = ticks.tick() => {}
             }
             let parents = self.parents.clone();
-            let here = blocking(move || sticks(&parents)).await;
+            let here = offload(move || sticks(&parents)).await;
             for stick in here.difference(&known) {
                 let synchronised = tokio::select! {
                     biased;

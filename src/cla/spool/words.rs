@@ -25,7 +25,14 @@ pub(super) fn name_of(adu: &[u8]) -> Option<String> {
         Adu::Advert(advert) => ("advert", advert.node, None),
         Adu::Receipt(receipt) => ("receipt", receipt.node, Some(*receipt.job.digest())),
         Adu::Cancel(cancel) => ("cancel", cancel.node, Some(*cancel.job.digest())),
-        Adu::Job(_) | Adu::Result(_) | Adu::Manifest(_) | Adu::ChunkList(_) | Adu::Want(_) | Adu::Have(_) => {
+        Adu::Job(_)
+        | Adu::Result(_)
+        | Adu::SealedJob(_)
+        | Adu::SealedResult(_)
+        | Adu::Manifest(_)
+        | Adu::ChunkList(_)
+        | Adu::Want(_)
+        | Adu::Have(_) => {
             return None;
         }
     };

@@ -17,9 +17,10 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 const ADDRESSES_MAX: usize = 8;
 
 /// Keeps a peer in reach until told to stop.
-pub(super) async fn keep(handle: Handle, framing: &'static dyn Framing, charge: Charge) {
-    let Charge { address, stop, redial } = charge;
+pub(super) async fn keep(handle: Handle, framing: &'static dyn Framing, charge: Charge<PeerAddress>) {
+    let Charge { peer: address, stop, redial } = charge;
     let mut backoff = Backoff::new();
+    let node = address.node();
     while !stop.is_cancelled() {
         let attempt = tokio::select! {
             biased;
@@ -31,7 +32,7 @@ pub(super) async fn keep(handle: Handle, framing: &'static dyn Framing, charge: 
                 info!(road = framing.road().name(), "dialled");
                 socket::prepare(&stream);
                 let began = handle.clock().now();
-                outbound::serve(handle.clone(), framing, address.node(), stream, stop.clone()).await;
+                outbound::serve(handle.clone(), framing, &address, stream, stop.clone()).await;
                 // Whoever hangs up at once is not dialled at once.
                 if handle.clock().now().since(began) >= Backoff::FIRST {
                     backoff.reset();
@@ -41,7 +42,7 @@ pub(super) async fn keep(handle: Handle, framing: &'static dyn Framing, charge: 
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(backoff.pause(rand::random::<f64>())) => {}
+            () = backoff.rest(&handle, node.as_ref()) => {}
             () = redial.notified() => backoff.reset(),
         }
     }

@@ -16,14 +16,23 @@ use super::{
 };
 use crate::{
     agent::{CloseReason, LinkClass},
+    cla::partial::Spoiled,
     node::mailbox::{Handle, LinkCommand, LinkPort, LinkReporter, Stopped, Store, StoreError},
 };
+
+/// On which terms bundles come in.
+pub(super) struct Terms {
+    /// What is tolerated in them.
+    pub(super) lax: Lax,
+    /// Whether encryption is forbidden.
+    pub(super) clear_only: bool,
+}
 
 /// Serves a connection until one side is done.
 pub(super) async fn serve(
     handle: Handle,
     framing: &'static dyn Framing,
-    lax: Lax,
+    Terms { lax, clear_only }: Terms,
     stream: TcpStream,
     stop: CancellationToken,
 ) {
@@ -40,7 +49,7 @@ pub(super) async fn serve(
             return;
         }
     };
-    let class = LinkClass { sends: false, ..LinkClass::plain(framing.road().name()) };
+    let class = LinkClass { sends: false, clear_only, ..LinkClass::plain(framing.road().name()) };
     let Ok(port) = handle.open_link(None, class).await else { return };
     let LinkPort { mut commands, reporter, .. } = port;
     let reason = tokio::select! {
@@ -117,11 +126,11 @@ async fn receive<R: AsyncRead + Unpin>(
     match take_in(inflow, &header, store).await {
         Ok((payload, adu)) => reporter.received(header, payload, adu).await.map_err(finished),
         Err(Failed::Ended(ended)) => Err(ended),
-        Err(Failed::Damaged(error)) => {
+        Err(Failed::Spoiled(Spoiled::Damaged(error))) => {
             debug!(%error, "a bundle was damaged");
             Ok(())
         }
-        Err(Failed::Store(error)) => {
+        Err(Failed::Spoiled(Spoiled::Store(error))) => {
             if !matches!(error, StoreError::Full { .. }) {
                 warn!(%error, "a bundle could not be stored");
             }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bundle_spec::NodeId;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -18,10 +17,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Framing, PARTING, STALL, blocking};
+use super::{Framing, PARTING, STALL};
 use crate::{
     agent::{CloseReason, Input, LinkClass, Outgoing, Refusal},
     cla::{
+        address::PeerAddress,
+        offload::offload,
         source::{Failed, Source},
         waiting::Waiting,
     },
@@ -35,16 +36,17 @@ const AROUND_PAYLOAD: u64 = 128 * 1024;
 pub(super) async fn serve(
     handle: Handle,
     framing: &'static dyn Framing,
-    peer: Option<NodeId>,
+    address: &PeerAddress,
     stream: TcpStream,
     stop: CancellationToken,
 ) -> CloseReason {
     let payload_max = Some(framing.unit_max()).filter(|max| *max < u64::MAX);
     let class = LinkClass {
         payload_max: payload_max.map(|max| max - AROUND_PAYLOAD),
+        clear_only: address.clear_only(),
         ..LinkClass::plain(framing.road().name())
     };
-    let Ok(LinkPort { commands, reporter, .. }) = handle.open_link(peer, class).await else {
+    let Ok(LinkPort { commands, reporter, .. }) = handle.open_link(address.node(), class).await else {
         return CloseReason::Finished;
     };
     let (read, write) = stream.into_split();
@@ -152,7 +154,7 @@ async fn write_bundle(
     framing: &'static dyn Framing,
     store: Arc<dyn Store>,
 ) -> Result<(), Unsent> {
-    let opened = blocking(move || {
+    let opened = offload(move || {
         let mut source = Source::open(&store, &outgoing, framing.unit_max(), |len| framing.head(len))?;
         let first = source.next()?.expect("a bundle has at least one piece");
         Ok((source, first))
@@ -160,7 +162,7 @@ async fn write_bundle(
     let (mut source, mut piece) = opened.await.map_err(Unsent::Before)?;
     loop {
         // The next piece is read from the store while this one goes out.
-        let reading = blocking(move || {
+        let reading = offload(move || {
             let next = source.next();
             (source, next)
         });

@@ -370,7 +370,7 @@ impl Side {
         let (bound, bound_told) = watch::channel(None);
         let listen = listens.then_some((Ipv4Addr::LOCALHOST, 0).into());
         let stop = CancellationToken::new();
-        let streams = Streams { framing, listen, lax, peers: peers_told, bound };
+        let streams = Streams { framing, listen, lax, clear_only: false, peers: peers_told, bound };
         let serving = tokio::spawn(streams.serve(node.handle.clone(), stop.clone()));
         Self { node, framing, peers, bound: bound_told, stop, _serving: serving }
     }

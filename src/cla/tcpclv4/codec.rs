@@ -16,8 +16,14 @@ use crate::cla::frame::FRAME_BYTES_MAX;
 pub const CONTACT_BYTES: usize = 6;
 /// Longest node ID that is read, in bytes.
 pub(in crate::cla) const NODE_BYTES_MAX: usize = 1024;
-/// Most bytes of extension items in one message.
-const EXTENSION_BYTES_MAX: usize = 16 * 1024;
+/// How many bytes the length before a frame has.
+const FRAME_HEAD: usize = 4;
+/// How many bytes stand before the value of an extension item.
+const EXTENSION_HEAD: usize = 5;
+/// The data of a transfer that carries a frame: nothing that a bundle may begin with.
+const NO_BUNDLE: [u8; 1] = [0];
+/// Most bytes of extension items in one message: one item of the greatest length.
+const EXTENSION_BYTES_MAX: usize = EXTENSION_HEAD + 0xffff;
 /// Most extension items in one message.
 const EXTENSIONS_MAX: usize = 64;
 const MAGIC: &[u8; 4] = b"dtn!";
@@ -103,6 +109,13 @@ pub fn encode(message: &Message) -> Bytes {
             out.put_u8(kind::FRAME);
             out.put_slice(frame);
         }
+        Message::Carried { transfer, frame } => {
+            let item = Extension { is_critical: true, kind: Extension::FRAME, value: frame.clone() };
+            let flags = SegmentFlags::of(true, true);
+            let (extensions, data_len) = (vec![item], wide(NO_BUNDLE.len()));
+            put_segment(&mut out, &Segment { flags, transfer: *transfer, extensions, data_len });
+            out.put_slice(&NO_BUNDLE);
+        }
     }
     out.freeze()
 }
@@ -127,7 +140,7 @@ fn put_segment(out: &mut BytesMut, segment: &Segment) {
 }
 
 pub(in crate::cla) fn put_extensions(out: &mut BytesMut, extensions: &[Extension]) {
-    let len: usize = extensions.iter().map(|item| 5 + item.value.len()).sum();
+    let len: usize = extensions.iter().map(|item| EXTENSION_HEAD + item.value.len()).sum();
     out.put_u32(u32::try_from(len).expect("what is said in extension items is short"));
     for item in extensions {
         out.put_u8(if item.is_critical { CRITICAL } else { 0 });
@@ -190,7 +203,7 @@ impl<'a> Reader<'a> {
         let Some(first) = self.u8() else { return Ok(None) };
         match first {
             kind::INIT => Ok(self.init()?.map(Message::Init)),
-            kind::SEGMENT => Ok(self.segment()?.map(Message::Segment)),
+            kind::SEGMENT => self.transfer(),
             kind::ACK => Ok(self.ack().map(Message::Ack)),
             kind::REFUSE => Ok(self.refuse()),
             kind::KEEPALIVE => Ok(Some(Message::Keepalive)),
@@ -213,6 +226,25 @@ impl<'a> Reader<'a> {
 
     fn limits(&mut self) -> Option<(u16, u64, u64)> {
         Some((self.u16()?, self.u64()?, self.u64()?))
+    }
+
+    /// A segment, or with its data the one of a transfer that carries a frame.
+    fn transfer(&mut self) -> Result<Option<Message>, DecodeError> {
+        let Some(mut segment) = self.segment()? else { return Ok(None) };
+        let is_frame = match segment.extensions.as_slice() {
+            [item] => item.kind == Extension::FRAME,
+            _ => false,
+        };
+        let is_alone = segment.flags.is_end() && segment.data_len == wide(NO_BUNDLE.len());
+        if !(is_frame && is_alone) {
+            return Ok(Some(Message::Segment(segment)));
+        }
+        let frame = segment.extensions.swap_remove(0).value;
+        if frame.len() < FRAME_HEAD || frame.len() > FRAME_HEAD + FRAME_BYTES_MAX {
+            return Err(DecodeError::Malformed("a frame"));
+        }
+        let transfer = segment.transfer;
+        Ok(self.take(NO_BUNDLE.len()).map(|_| Message::Carried { transfer, frame }))
     }
 
     fn segment(&mut self) -> Result<Option<Segment>, DecodeError> {
@@ -339,6 +371,10 @@ mod tests {
             (Message::Terminate { is_reply: true, code: TerminateCode::BUSY }, "050103".to_owned()),
             (Message::Reject { code: RejectCode::UNEXPECTED, kind: 0x42 }, "060342".to_owned()),
             (Message::Frame(Bytes::from_static(&[0, 0, 0, 2, 0x81, 0x05])), "f0000000028105".to_owned()),
+            (
+                Message::Carried { transfer, frame: Bytes::from_static(&[0, 0, 0, 2, 0x81, 0x05]) },
+                format!("0103{id}0000000b01ba620006000000028105{:016x}00", 1),
+            ),
         ];
         for (message, bytes) in cases {
             assert_eq!(hex(&encode(&message)), bytes, "{message:?}");
@@ -383,6 +419,8 @@ mod tests {
         let cut = [&[kind::SEGMENT, 2][..], &[0; 8], &[0, 0, 0, 6, 0, 0, 1, 0, 2, 7]].concat();
         assert!(matches!(error(&cut), DecodeError::Malformed(_)));
         assert_eq!(error(&[0x77]), DecodeError::Kind(0x77));
+        let short = Message::Carried { transfer: TransferId(1), frame: Bytes::from_static(&[0, 0]) };
+        assert!(matches!(error(&encode(&short)), DecodeError::Malformed(_)));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(in crate::cla) struct Wire {
     pub(in crate::cla) dialect: Box<dyn Dialect>,
     /// What is proven about the peer.
     pub(in crate::cla) proof: Proof,
+    /// Whether it is not encrypted.
+    pub(in crate::cla) is_clear: bool,
     /// How long an answer took.
     pub(in crate::cla) round_trip: Duration,
 }
@@ -39,11 +41,11 @@ impl Wire {
     fn of_stream(
         reader: Box<dyn AsyncRead + Send + Unpin>,
         writer: Box<dyn AsyncWrite + Send + Unpin>,
-        proof: Proof,
+        (proof, is_clear): (Proof, bool),
         round_trip: Duration,
     ) -> Self {
         let (source, outlet) = (Source::of_stream(reader), Box::new(OneStream(writer)));
-        Self { source, outlet, dialect: Box::new(Rfc9174), proof, round_trip }
+        Self { source, outlet, dialect: Box::new(Rfc9174), proof, is_clear, round_trip }
     }
 }
 
@@ -60,6 +62,8 @@ pub(in crate::cla) struct Expectation {
     pub(in crate::cla) node: Option<NodeId>,
     /// What is overlooked in it.
     pub(in crate::cla) lax: Lax,
+    /// Whether encryption is forbidden on the way to it.
+    pub(in crate::cla) clear_only: bool,
     /// Whether it is greeted as a node of pannier unless it shows that it is none.
     pub(in crate::cla) greets: bool,
     /// Whether transfers to it go one at a time.
@@ -127,10 +131,10 @@ pub(in crate::cla) async fn meet(
     let round_trip = desk.handle.clock().now().since(began);
     if !(can_tls && peer_can) {
         let (reader, writer) = stream.into_split();
-        return Ok(Wire::of_stream(Box::new(reader), Box::new(writer), Proof::None, round_trip));
+        return Ok(Wire::of_stream(Box::new(reader), Box::new(writer), (Proof::None, true), round_trip));
     }
     let (reader, writer, proof) = secured(desk, stream, expectation).await.map_err(ContactError::Tls)?;
-    Ok(Wire::of_stream(reader, writer, proof, round_trip))
+    Ok(Wire::of_stream(reader, writer, (proof, false), round_trip))
 }
 
 type Halves = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>, Proof);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bundle_spec::{NodeId, sign::PublicKey};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     lax::Lax,
@@ -33,8 +33,6 @@ pub(in crate::cla) struct Desk {
     pub(in crate::cla) asks: mpsc::Sender<Ask<Who>>,
     /// Everybody who is connected.
     pub(in crate::cla) connected: watch::Receiver<BTreeSet<Who>>,
-    /// Rung when somebody waits for a peer.
-    pub(in crate::cla) redial: Arc<Notify>,
     /// Names connections.
     pub(in crate::cla) ids: Arc<AtomicU64>,
 }

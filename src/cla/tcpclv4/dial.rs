@@ -16,8 +16,9 @@ use super::{
     contact::{self, ContactError, Expectation},
     desk::{Desk, Road, Who},
     drive::{self, Contact},
+    secure::TlsPolicy,
 };
-use crate::cla::backoff::Backoff;
+use crate::cla::{backoff::Backoff, keepers::Charge};
 
 /// How long one attempt may take, TLS included.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -87,8 +88,9 @@ impl Manners {
     }
 }
 
-/// Keeps `peer` in reach until `stop`.
-pub(in crate::cla) async fn keep(desk: Desk, peer: impl Reach, stop: CancellationToken) {
+/// Keeps a peer in reach until told to stop.
+pub(in crate::cla) async fn keep(desk: Desk, charge: Charge<impl Reach>) {
+    let Charge { peer, stop, redial } = charge;
     let mut backoff = Backoff::new();
     let mut manners = Manners::default();
     let mut node = peer.expectation(&desk).node;
@@ -107,18 +109,14 @@ pub(in crate::cla) async fn keep(desk: Desk, peer: impl Reach, stop: Cancellatio
         };
         match attempt {
             Ok(wire) => {
-                let begun = tokio::time::Instant::now();
+                let began = desk.handle.clock().now();
                 let contact = drive::serve(&desk, wire, expectation, stop.child_token()).await;
-                let gives_hope = begun.elapsed() >= HOPE;
+                let gives_hope = desk.handle.clock().now().since(began) >= HOPE;
                 manners.learn(&contact);
                 match contact {
                     Contact::Held(known) => {
                         if gives_hope {
                             backoff.reset();
-                        }
-                        // It is still listed for a moment, and is not what is waited for below.
-                        if !until_away(&mut connected, Some(&known), &stop).await {
-                            return;
                         }
                         node = Some(known);
                     }
@@ -126,11 +124,14 @@ pub(in crate::cla) async fn keep(desk: Desk, peer: impl Reach, stop: Cancellatio
                     Contact::Mute { is_known: true } => backoff.reset(),
                     Contact::Mute { is_known: false } | Contact::Refused => {}
                 }
+                // It may still be listed for a moment, and is not what is waited for below.
+                if !until_away(&mut connected, node.as_ref(), &stop).await {
+                    return;
+                }
             }
             Err(DialError::Contact(error)) => warn!(%error, "a peer was dialled and is not spoken to"),
             Err(error) => debug!(%error, "dialling failed"),
         }
-        let pause = backoff.pause(rand::random::<f64>());
         let comes = async {
             let Some(node) = &node else { return std::future::pending().await };
             // An error means that the endpoint is gone; then `stop` follows.
@@ -140,8 +141,8 @@ pub(in crate::cla) async fn keep(desk: Desk, peer: impl Reach, stop: Cancellatio
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-            () = desk.redial.notified() => backoff.reset(),
+            () = backoff.rest(&desk.handle, node.as_ref()) => {}
+            () = redial.notified() => backoff.reset(),
             () = comes => backoff.reset(),
         }
     }
@@ -169,11 +170,12 @@ async fn until_away(
 impl Reach for Peer {
     fn expectation(&self, desk: &Desk) -> Expectation {
         Expectation {
-            policy: self.tls.unwrap_or(desk.policy),
+            policy: if self.clear_only { TlsPolicy::Never } else { self.tls.unwrap_or(desk.policy) },
             is_dialler: true,
             host: self.host.clone(),
             node: self.node.clone(),
             lax: self.lax,
+            clear_only: self.clear_only,
             greets: true,
             is_serial: false,
         }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bundle_spec::{BundleDigest, NodeId};
+use bytes::BytesMut;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
@@ -115,6 +116,8 @@ struct Drive {
     /// Who has the seat, or waits for it.
     who: Option<Who>,
     link: Option<Link>,
+    /// What has come of transfers that may be short.
+    gathering: BTreeMap<TransferId, BytesMut>,
     /// How receptions get their data.
     feeds: BTreeMap<TransferId, mpsc::Sender<Feed>>,
     /// What waits until a reception has room for it.
@@ -144,7 +147,7 @@ pub(in crate::cla) async fn serve(
     expectation: Expectation,
     stop: CancellationToken,
 ) -> Contact {
-    let Wire { source, outlet, dialect, proof, round_trip } = wire;
+    let Wire { source, outlet, dialect, proof, is_clear, round_trip } = wire;
     let (words, outbox) = mpsc::channel(WORDS_MAX);
     let (wrote, written) = mpsc::channel(QUEUE_MAX);
     let (claims, claimed) = mpsc::channel(QUEUE_MAX);
@@ -154,7 +157,7 @@ pub(in crate::cla) async fn serve(
         writer.run(outbox).await;
         Ended::Written
     });
-    let session = Session::new(desk.handle.clock().now(), terms(desk, &expectation));
+    let session = Session::new(desk.handle.clock().now(), terms(desk, &expectation, is_clear));
     let drive = Drive {
         desk: desk.clone(),
         id: desk.next_id(),
@@ -168,6 +171,7 @@ pub(in crate::cla) async fn serve(
         tasks,
         who: None,
         link: None,
+        gathering: BTreeMap::new(),
         feeds: BTreeMap::new(),
         stalled: VecDeque::new(),
         receiving: BTreeMap::new(),
@@ -183,7 +187,7 @@ pub(in crate::cla) async fn serve(
 }
 
 /// What this node says of itself.
-fn terms(desk: &Desk, expectation: &Expectation) -> Terms {
+fn terms(desk: &Desk, expectation: &Expectation, is_clear: bool) -> Terms {
     let node = desk.handle.node_id().clone();
     let init = Init {
         keepalive_seconds: KEEPALIVE_SECONDS,
@@ -201,6 +205,7 @@ fn terms(desk: &Desk, expectation: &Expectation) -> Terms {
         is_dialler: expectation.is_dialler,
         lax: expectation.lax,
         is_serial: expectation.is_serial,
+        is_clear,
     }
 }
 
@@ -346,7 +351,7 @@ impl Drive {
             Step::Wrote(wrote) => return self.wrote(wrote).await,
             Step::Ended(Ended::Received(reception)) => self.received(reception).await,
             Step::Ended(Ended::Written) => return Err(CloseReason::Lost),
-            Step::Command(Some(command)) => return self.commanded(command).await,
+            Step::Command(Some(command)) => return self.commanded_all(command).await,
             Step::Command(None) => return Err(CloseReason::Finished),
             Step::Deadline => {
                 if !self.may_read() {
@@ -370,9 +375,9 @@ impl Drive {
             match output {
                 Output::Say(message) => self.say(message)?,
                 Output::Opened(peer) => self.opened(*peer, stop).await,
-                Output::Began { transfer, resume } => self.began(transfer, resume),
-                Output::Arrived(transfer, data) => self.feed(transfer, Feed::Data(data)),
-                Output::Ended(transfer) => self.feed(transfer, Feed::End),
+                Output::Began { transfer, resume, is_whole } => self.began(transfer, resume, is_whole),
+                Output::Arrived(transfer, data) => self.arrived(transfer, data),
+                Output::Ended(transfer) => self.ended(transfer).await?,
                 Output::Delivered(transfer) => self.delivered(transfer).await?,
                 Output::Refused(transfer, code) => self.was_refused(transfer, code).await?,
                 Output::Heard(frame) => self.told(&frame).await?,
@@ -391,7 +396,8 @@ impl Drive {
             | Message::Keepalive
             | Message::Terminate { .. }
             | Message::Reject { .. }
-            | Message::Frame(_) => {
+            | Message::Frame(_)
+            | Message::Carried { .. } => {
                 let (lane, bytes) = self.dialect.say(&message);
                 self.word(Word::Say(lane, bytes))
             }
@@ -482,8 +488,10 @@ impl Drive {
         let room = peer.init.transfer_mru.saturating_sub(HEADER_ALLOWANCE).min(payload_max);
         let class = LinkClass {
             summaries: is_kin,
+            batches: is_kin && !self.expectation.is_serial,
             durable: !peer.lax.early_ack,
             payload_max: (!peer.lax.transfer_mru && room < UNLIMITED).then_some(room),
+            clear_only: self.expectation.clear_only,
             ..LinkClass::plain(self.dialect.name())
         };
         if peer.lax == Lax::dtn7() {
@@ -554,7 +562,10 @@ impl Drive {
             tokio::select! {
                 Some(claim) = claimed.recv() => self.claimed(claim),
                 ended = self.tasks.join_next() => match ended {
-                    Some(Ok(Ended::Received(reception))) => gather(&mut self.partials, reception),
+                    Some(Ok(Ended::Received(reception))) => {
+                        let now = self.now();
+                        gather(&mut self.partials, now, reception);
+                    }
                     Some(Ok(Ended::Written)) => {}
                     Some(Err(error)) => assert!(error.is_cancelled(), "no task panics"),
                     None => return,
@@ -571,10 +582,10 @@ impl Drive {
 }
 
 /// Keeps what has arrived of a reception.
-fn gather(partials: &mut Partials, reception: Reception) {
+fn gather(partials: &mut Partials, now: Time, reception: Reception) {
     let Some(digest) = reception.digest else { return };
     match reception.outcome {
-        Outcome::Again(Some(partial)) | Outcome::Gone(Some(partial)) => partials.put(digest, *partial),
+        Outcome::Again(Some(partial)) | Outcome::Gone(Some(partial)) => partials.put(now, digest, *partial),
         Outcome::Again(None) | Outcome::Gone(None) | Outcome::Reported | Outcome::Refused(_) => {}
     }
 }

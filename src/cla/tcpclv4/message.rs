@@ -53,6 +53,13 @@ pub enum Message {
     },
     /// A control frame between two nodes of pannier, with its own length before it (`bundle-spec/links.md`).
     Frame(Bytes),
+    /// The same in a transfer of its own, as it is said without TLS: whoever reads along can follow.
+    Carried {
+        /// Its transfer, which has one segment.
+        transfer: TransferId,
+        /// The frame.
+        frame: Bytes,
+    },
 }
 
 /// What one side is and takes.
@@ -143,6 +150,8 @@ impl Extension {
     pub const HELLO: u16 = 0xba60;
     /// Transfer: from which byte of the payload on the transfer goes. In the range for private use.
     pub const RESUME: u16 = 0xba61;
+    /// Transfer: a control frame of pannier; what follows is no bundle. In the range for private use.
+    pub const FRAME: u16 = 0xba62;
 
     /// An item whose value is one number of 64 bits.
     #[must_use]

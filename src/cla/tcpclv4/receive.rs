@@ -14,7 +14,10 @@ use tracing::{debug, warn};
 use super::message::TransferId;
 use crate::{
     agent::Refusal,
-    cla::partial::Partial,
+    cla::{
+        offload::offload,
+        partial::{Partial, Spoiled},
+    },
     limits::{CONTROL_ADU_BYTES_MAX, PAYLOAD_BYTES_MAX},
     node::mailbox::{LinkReporter, Stopped, Store, StoreError},
 };
@@ -188,7 +191,7 @@ async fn short(
         return Err(Failed::Refused(Refusal::Malformed));
     }
     let (store, bytes) = (Arc::clone(&inlet.store), payload.clone());
-    let written = blocking(move || {
+    let written = offload(move || {
         let mut writer = store.create(wide(bytes.len()))?;
         writer.write(&bytes)?;
         writer.finish(None)
@@ -198,10 +201,8 @@ async fn short(
 }
 
 async fn begin(inlet: &Inlet, header: &Header) -> Result<Partial, Failed> {
-    let (store, len) = (Arc::clone(&inlet.store), header.payload_len());
-    let writer = blocking(move || store.create(len)).await.map_err(store_failed)?;
-    let keeps = usize::try_from(len).is_ok_and(|len| len <= CONTROL_ADU_BYTES_MAX);
-    Ok(Partial::new(header, writer, keeps))
+    let (store, header) = (Arc::clone(&inlet.store), header.clone());
+    offload(move || Partial::begin(store.as_ref(), &header)).await.map_err(store_failed)
 }
 
 /// Streams a payload into `partial`. A batch is written while the next one comes.
@@ -218,7 +219,7 @@ async fn long(
         batch.clear();
         let is_over = input.take(&mut batch, &mut left).await;
         let chunks = std::mem::take(&mut batch);
-        partial = blocking(move || {
+        partial = offload(move || {
             for chunk in &chunks {
                 partial.take(chunk)?;
             }
@@ -236,14 +237,14 @@ async fn long(
         Ok(tail) => tail,
         Err(_) => return Err(Failed::Gone(Some(Box::new((header.clone(), partial))))),
     };
-    let Partial { writer, tail: checksum, adu, .. } = partial;
-    if let Err(error) = checksum.finish(&tail) {
-        warn!(%error, resumed, "a bundle was damaged");
-        // What was kept may be the damaged part: the next attempt begins anew.
-        return Err(if resumed { Failed::Again(None) } else { Failed::Refused(Refusal::Malformed) });
-    }
-    let block = blocking(move || writer.finish(None)).await.map_err(store_failed)?;
-    Ok((block, adu.map(Bytes::from)))
+    offload(move || partial.finish(&tail)).await.map_err(|error| match error {
+        Spoiled::Damaged(error) => {
+            warn!(%error, resumed, "a bundle was damaged");
+            // What was kept may be the damaged part: the next attempt begins anew.
+            if resumed { Failed::Again(None) } else { Failed::Refused(Refusal::Malformed) }
+        }
+        Spoiled::Store(error) => store_failed(error),
+    })
 }
 
 /// Keeps what has come of a bundle whose sender is gone as its first fragment (RFC 9171 §5.8).
@@ -255,7 +256,7 @@ async fn keep_fragment(inlet: &Inlet, header: &Header, partial: Partial) {
     let Ok(mut parts) = fragment::split(header, &[len]) else { return };
     let first = parts.swap_remove(0);
     let store = Arc::clone(&inlet.store);
-    let kept = blocking(move || {
+    let kept = offload(move || {
         let block = partial.writer.finish_early()?;
         let is_short = usize::try_from(len).is_ok_and(|len| len <= CONTROL_ADU_BYTES_MAX);
         let adu = if is_short { read(store.as_ref(), &block)? } else { None };
@@ -389,10 +390,6 @@ fn store_failed(error: StoreError) -> Failed {
             Failed::Again(None)
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("store calls do not panic")
 }
 
 fn narrow(len: u64) -> usize {

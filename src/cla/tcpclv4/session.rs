@@ -47,6 +47,8 @@ pub struct Terms {
     /// Whether a transfer begins only when the one before it is over; then one acknowledgement may stand for
     /// those before it.
     pub is_serial: bool,
+    /// Whether the wire is not encrypted: then frames go in transfers of their own.
+    pub is_clear: bool,
 }
 
 /// What is to be done, in this order.
@@ -62,6 +64,8 @@ pub enum Output {
         transfer: TransferId,
         /// From which byte of the payload on it comes; 0 unless the peer resumes.
         resume: u64,
+        /// Whether all of it comes in one segment.
+        is_whole: bool,
     },
     /// Bytes of it.
     Arrived(TransferId, Bytes),
@@ -230,6 +234,7 @@ impl Session {
             (Phase::Open, Message::Frame(frame)) if self.is_kin => {
                 self.outputs.push_back(Output::Heard(frame))
             }
+            (Phase::Open, Message::Carried { transfer, frame }) => self.carried(now, lane, transfer, frame),
             (Phase::Open | Phase::Greeting, Message::Reject { .. }) => self.close(CloseReason::Violation),
             (Phase::Open | Phase::Greeting, other) => {
                 self.violated(now, RejectCode::UNEXPECTED, kind_of(&other))
@@ -250,10 +255,13 @@ impl Session {
         }
     }
 
-    /// Say `frame` to the other node of pannier.
+    /// Say `frame` to the other node of pannier. On a wire that is not encrypted it waits for the transfers
+    /// before it, and is not said once the session is to end.
     pub fn handle_frame(&mut self, now: Time, frame: Bytes) {
-        if self.is_kin && self.phase == Phase::Open {
-            self.say(now, Message::Frame(frame));
+        match self.is_kin && self.phase == Phase::Open {
+            true if self.terms.is_clear => self.carry(now, frame),
+            true => self.say(now, Message::Frame(frame)),
+            false => {}
         }
     }
 
@@ -356,7 +364,7 @@ impl Session {
 pub(in crate::cla) fn kind_of(message: &Message) -> u8 {
     match message {
         Message::Init(_) => kind::INIT,
-        Message::Segment(_) => kind::SEGMENT,
+        Message::Segment(_) | Message::Carried { .. } => kind::SEGMENT,
         Message::Ack(_) => kind::ACK,
         Message::Refuse { .. } => kind::REFUSE,
         Message::Keepalive => kind::KEEPALIVE,

@@ -432,7 +432,8 @@ async fn a_node_of_pannier_that_dials_again_goes_on_at_once_where_its_old_sessio
         tokio::task::yield_now().await;
     }
     let mut new = Stranger::greet_with(&right, kin_init()).await;
-    let kept = Message::Frame(Frame::Partial(digest, 100_000).encode());
+    let frame = Frame::Partial(digest, 100_000).encode();
+    let kept = Message::Carried { transfer: TransferId(0), frame };
     assert_eq!(new.hear().await, Some(kept));
     let rest = [&bytes[..head], &bytes[head + 100_000..]].concat();
     let resume = Extension::number(Extension::RESUME, true, 100_000);
@@ -447,7 +448,7 @@ async fn a_node_of_pannier_that_dials_again_goes_on_at_once_where_its_old_sessio
     new.segment(SegmentFlags::of(true, true), &bytes, vec![resume]).await;
     let heard = [new.hear().await.unwrap(), new.hear().await.unwrap(), new.hear().await.unwrap()];
     assert!(matches!(heard[0], Message::Ack(_)), "{heard:?}");
-    assert!(matches!(heard[1], Message::Frame(_)), "{heard:?}");
+    assert!(matches!(heard[1], Message::Carried { .. }), "{heard:?}");
     let refuse = Message::Refuse { transfer: TransferId(5), code: RefuseCode::RETRANSMIT };
     assert_eq!(heard[2], refuse);
     drop(old);
@@ -513,7 +514,7 @@ async fn dtn7_is_recognised_and_its_limit_not_believed() {
 async fn a_peer_that_fails_over_the_greeting_is_spoken_to_without() {
     let listener = TcpListener::bind(any_port()).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let peer = Peer { host: "127.0.0.1".to_owned(), port, node: None, lax: Lax::strict(), tls: None };
+    let peer = peer_at(port, None);
     let mut left = Side::start(1, Mind::Obliging, ROOM, TlsPolicy::Never, false, &[peer]).await;
     for is_plain in [false, true] {
         let mut stranger = Stranger::answer(&listener).await;
@@ -527,6 +528,11 @@ async fn a_peer_that_fails_over_the_greeting_is_spoken_to_without() {
             assert_eq!(payload, b"good morning");
         }
     }
+}
+
+fn peer_at(port: u16, node: Option<NodeId>) -> Peer {
+    let host = "127.0.0.1".to_owned();
+    Peer { host, port, node, lax: Lax::strict(), tls: None, clear_only: false }
 }
 
 /// One node with its endpoint.
@@ -573,11 +579,11 @@ impl Side {
             may_fall_back: false,
             tls: self.tls,
             lax: Lax::strict(),
+            clear_only: false,
             authorities: self.authorities.clone(),
             certificate: self.certificate.clone(),
             secret: self.node.secret,
             peers: self.peers.subscribe(),
-            redial: Arc::default(),
             bound,
         };
         self.stopping = CancellationToken::new();
@@ -589,7 +595,7 @@ impl Side {
 
     fn peer(&self) -> Peer {
         let node = Some(self.node.handle.node_id().clone());
-        Peer { host: "127.0.0.1".to_owned(), port: self.bound.port(), node, lax: Lax::strict(), tls: None }
+        peer_at(self.bound.port(), node)
     }
 
     async fn stop(&mut self) {

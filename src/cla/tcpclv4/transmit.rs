@@ -20,7 +20,7 @@ use super::{
     message::{Lane, TransferId},
 };
 use crate::{
-    cla::payload::Payload,
+    cla::{offload::offload, payload::Payload},
     node::mailbox::{Outgoing, Store, StoreError},
 };
 
@@ -148,20 +148,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Opens every payload that begins in `batch`, and reads its first bytes, in one go.
+    /// Opens every payload that begins in `batch`, and reads its first bytes: from memory, or all others in
+    /// one go.
     async fn open(&mut self, batch: &[Word]) {
-        let begins: Vec<_> = batch
-            .iter()
-            .filter_map(|word| match word {
-                Word::Begin { transfer, outgoing, resume } => Some((*transfer, outgoing.clone(), *resume)),
-                Word::Say(..) | Word::Segment { .. } => None,
-            })
-            .collect();
+        let mut begins = Vec::new();
+        for word in batch {
+            let Word::Begin { transfer, outgoing, resume } = word else { continue };
+            match Payload::recent(self.store.as_ref(), outgoing).filter(|_| *resume == 0) {
+                Some(payload) => {
+                    drop(self.sources.insert(*transfer, Ok(Source::ready(outgoing, payload))));
+                }
+                None => begins.push((*transfer, outgoing.clone(), *resume)),
+            }
+        }
         if begins.is_empty() {
             return;
         }
         let store = Arc::clone(&self.store);
-        let opened = blocking(move || {
+        let opened = offload(move || {
             let open = |(transfer, outgoing, resume): (_, Box<Outgoing>, _)| {
                 (transfer, Source::open(store.as_ref(), &outgoing, resume))
             };
@@ -303,7 +307,8 @@ struct Lost {
 
 /// The bytes of a transfer in their order: header, payload, checksum.
 struct Source {
-    payload: Payload,
+    /// What is read; nothing once all was.
+    payload: Option<Payload>,
     /// Makes the checksum; gone once that is made.
     tail: Option<PayloadTail>,
     /// How many bytes of the payload have been read.
@@ -324,7 +329,7 @@ impl Source {
         let payload = opened.filter(|payload| resume <= payload.len()).ok_or(SourceError::Missing)?;
         let header = outgoing.header.raw().clone();
         let mut source = Self {
-            payload,
+            payload: Some(payload),
             tail: Some(PayloadTail::new(&outgoing.header)),
             position: 0,
             resume,
@@ -336,12 +341,21 @@ impl Source {
         Ok(source)
     }
 
+    /// A transfer whose payload is in memory.
+    fn ready(outgoing: &Outgoing, payload: Bytes) -> Self {
+        let mut tail = PayloadTail::new(&outgoing.header);
+        tail.update(&payload);
+        let ready = VecDeque::from([outgoing.header.raw().clone(), payload, tail.emit()]);
+        let ready_len = ready.iter().map(|part| wide(part.len())).sum();
+        Self { payload: None, tail: None, position: 0, resume: 0, ready, ready_len, given: 0 }
+    }
+
     /// Reads until `want` bytes can be given, or all of them, on the pool for calls that block.
     async fn filled(mut self, want: u64) -> Result<Self, Lost> {
         if self.ready_len >= want || self.tail.is_none() {
             return Ok(self);
         }
-        blocking(move || match self.fill(want) {
+        offload(move || match self.fill(want) {
             Ok(()) => Ok(self),
             Err(error) => Err(Lost { error, written: self.given }),
         })
@@ -350,11 +364,12 @@ impl Source {
 
     /// Reads at least one chunk, and until `want` bytes can be given. Blocks.
     fn fill(&mut self, want: u64) -> Result<(), SourceError> {
-        let len = self.payload.len();
+        let Some(payload) = &self.payload else { return Ok(()) };
+        let len = payload.len();
         while self.position < len {
             let end = if self.position < self.resume { self.resume } else { len };
             let mut chunk = vec![0; narrow((end - self.position).min(CHUNK_BYTES))];
-            let read = self.payload.read_at(self.position, &mut chunk)?;
+            let read = payload.read_at(self.position, &mut chunk)?;
             if read == 0 {
                 return Err(SourceError::Missing);
             }
@@ -404,10 +419,6 @@ impl Source {
     fn is_over(&self) -> bool {
         self.tail.is_none() && self.ready_len == 0
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("store calls do not panic")
 }
 
 fn wide(len: usize) -> u64 {

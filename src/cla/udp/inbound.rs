@@ -22,8 +22,17 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How much the system shall keep while bundles are being stored, in bytes; it may keep less.
 const WAITING_BYTES: usize = 4 * 1024 * 1024;
 
+/// On which terms bundles come in.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// What is tolerated in them.
+    pub(super) lax: Lax,
+    /// Whether encryption is forbidden.
+    pub(super) clear_only: bool,
+}
+
 /// Receives until `stop`.
-pub(super) async fn serve(handle: Handle, lax: Lax, socket: UdpSocket, stop: CancellationToken) {
+pub(super) async fn serve(handle: Handle, terms: Terms, socket: UdpSocket, stop: CancellationToken) {
     if let Err(error) = sockopt::set_socket_recv_buffer_size(&socket, WAITING_BYTES) {
         debug!(%error, "a socket option was refused");
     }
@@ -39,7 +48,7 @@ pub(super) async fn serve(handle: Handle, lax: Lax, socket: UdpSocket, stop: Can
         };
         match received {
             Some(Ok((len, _))) => {
-                let taken = take(&handle, lax, Bytes::copy_from_slice(&buffer[..len]), &mut port).await;
+                let taken = take(&handle, terms, Bytes::copy_from_slice(&buffer[..len]), &mut port).await;
                 if taken.is_err() {
                     return;
                 }
@@ -67,7 +76,7 @@ async fn close(port: &mut Option<LinkPort>) {
 /// Takes in the bundle of one datagram.
 async fn take(
     handle: &Handle,
-    lax: Lax,
+    Terms { lax, clear_only }: Terms,
     datagram: Bytes,
     port: &mut Option<LinkPort>,
 ) -> Result<(), Stopped> {
@@ -81,7 +90,7 @@ async fn take(
     let port = match port {
         Some(port) => port,
         None => {
-            let class = LinkClass { sends: false, ..LinkClass::plain(Road::Udp.name()) };
+            let class = LinkClass { sends: false, clear_only, ..LinkClass::plain(Road::Udp.name()) };
             port.insert(handle.open_link(None, class).await?)
         }
     };

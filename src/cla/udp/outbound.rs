@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     agent::{CloseReason, Input, LinkClass, Outgoing, Refusal},
+    cla::offload::offload,
     node::mailbox::{Handle, LinkCommand, LinkPort, LinkReporter, Stopped},
 };
 
@@ -31,10 +32,12 @@ use crate::{
 const ADDRESSES_MAX: usize = 8;
 /// How many bytes of a datagram are kept free for what stands around a payload.
 const AROUND_PAYLOAD: usize = 512;
+/// How many more where everything is signed as it leaves.
+const SIGNATURE: usize = 256;
 
 /// Sends to the peer until told to stop.
-pub(super) async fn keep(handle: Handle, charge: Charge, rate: NonZeroU64) {
-    let Charge { address, stop, redial } = charge;
+pub(super) async fn keep(handle: Handle, charge: Charge<PeerAddress>, rate: NonZeroU64) {
+    let Charge { peer: address, stop, redial } = charge;
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
         match connect(&address).await {
@@ -83,8 +86,13 @@ async fn serve(
     stop: &CancellationToken,
 ) -> CloseReason {
     let datagram_max = address.datagram().unwrap_or(DATAGRAM_BYTES_MAX);
-    let payload_max = u64::try_from(datagram_max - AROUND_PAYLOAD).expect("a length fits 64 bits");
-    let class = LinkClass { payload_max: Some(payload_max), ..LinkClass::plain(Road::Udp.name()) };
+    let around = AROUND_PAYLOAD + if address.clear_only() { SIGNATURE } else { 0 };
+    let payload_max = u64::try_from(datagram_max - around).expect("a length fits 64 bits");
+    let class = LinkClass {
+        payload_max: Some(payload_max),
+        clear_only: address.clear_only(),
+        ..LinkClass::plain(Road::Udp.name())
+    };
     let Ok(LinkPort { commands, reporter, .. }) = handle.open_link(address.node(), class).await else {
         return CloseReason::Finished;
     };
@@ -139,11 +147,11 @@ impl Contact<'_> {
     async fn transmit(&mut self, outgoing: Outgoing) -> Result<(), CloseReason> {
         let (bundle, cid) = (outgoing.bundle.clone(), outgoing.payload.cid);
         let (store, longest) = (Arc::clone(self.handle.store()), self.datagram_max);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = offload(move || {
             let longest = u64::try_from(longest).expect("a length fits 64 bits");
             Source::open(&store, &outgoing, longest, |_| Vec::new())?.next()
         });
-        let datagram = match read.await.expect("reading a payload does not panic") {
+        let datagram = match read.await {
             Ok(Some(datagram)) => datagram,
             Ok(None) | Err(Failed::TooLarge) => {
                 return self.reporter.refused(bundle, Refusal::TooLarge).await.map_err(stopped);

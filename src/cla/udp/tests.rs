@@ -131,6 +131,7 @@ impl Side {
         let udp = Udp {
             listen: listens.then_some((Ipv4Addr::LOCALHOST, 0).into()),
             lax: Lax::strict(),
+            clear_only: false,
             rate: NonZeroU64::new(100_000_000).unwrap(),
             peers: peers_told,
             bound,

@@ -26,11 +26,11 @@ pub(super) struct Reply {
 impl Reply {
     /// The answer of a job that has ended.
     pub(super) async fn read(gateway: &Gateway, view: &JobView, asked: &Asked) -> Result<Self, Problem> {
-        debug_assert_eq!(view.kind, asked.work.kind, "a job's kind is part of its name");
-        let result = gateway.result_of(view).await?;
-        let outputs = gateway.outputs_of(&result).await?;
+        debug_assert_eq!(view.kind, Some(asked.work.kind), "a job's kind is part of its name");
+        let found = gateway.result_of(view).await?;
+        let outputs = gateway.outputs_of(&found).await?;
         let text = outputs.first().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
-        let statement = result.statement;
+        let statement = found.result.statement;
         let finish = match statement.outcome {
             Outcome::Completed { finish, .. } => finish,
             Outcome::Failed { .. } => unreachable!("a failure has no outputs and was answered above"),

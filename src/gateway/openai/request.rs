@@ -12,6 +12,7 @@ use super::{
     },
     parameters,
 };
+use crate::node::mailbox::SealWish;
 
 /// A request as it is understood.
 #[derive(Clone, Debug)]
@@ -82,6 +83,7 @@ fn understood(kind: Kind, mut fields: Map<String, Value>, input: (String, Bytes)
         parameters,
         lifetime: None,
         fresh: false,
+        seal: SealWish::Default,
     };
     Ok(Asked { work, model, stream, usage, created: 0 })
 }

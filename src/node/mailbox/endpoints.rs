@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bundle_spec::{BundleId, Eid, Header};
+use tokio::sync::oneshot;
 
-use super::{Answer, BundleView, CallError, EndpointView, Handle, Stopped, WaitingView};
+use super::{Answer, BundleView, CallError, EndpointView, Handle, Mail, Stopped, WaitingView};
 use crate::agent::Input;
 
 impl Handle {
@@ -38,6 +39,16 @@ impl Handle {
     /// `NotFound`; `Malformed` if it is carried for others.
     pub async fn take(&self, bundle: BundleId) -> Result<Answer, CallError> {
         self.call(move |call| Input::Take { call, bundle }).await
+    }
+
+    /// Takes a bundle that waits here without waiting for that; one that cannot be taken stays.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn let_go(&self, bundle: BundleId) -> Result<(), Stopped> {
+        let (answer, _) = oneshot::channel();
+        let input = Box::new(move |call| Input::Take { call, bundle });
+        self.mail.send(Mail::Call { input, answer }).await.map_err(|_| Stopped)
     }
 
     /// Every endpoint in which somebody is registered or at which something waits.

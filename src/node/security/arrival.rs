@@ -5,12 +5,16 @@
 
 use bundle_spec::{
     BlockRef, Header, NodeId,
-    security::{Cleared, Finding, Keystream, Reception},
+    report::ReasonCode,
+    security::{Cleared, Finding, Keystream, Reception, SecurityError, Service},
 };
 use bytes::Bytes;
 use tracing::{debug, warn};
 
-use super::{CHUNK_BYTES, Guard, Stop};
+use super::{
+    CHUNK_BYTES, Guard, Stop,
+    clear::{PAYLOAD, is_signed},
+};
 use crate::{
     limits::CONTROL_ADU_BYTES_MAX,
     node::mailbox::{BlockReader, Handle, Refusal, Store, StoreError},
@@ -28,27 +32,48 @@ pub(in crate::node) struct Arrived {
     pub(in crate::node) left: Option<BlockRef>,
 }
 
+/// Why a bundle must not be gone on with.
+pub(in crate::node) struct Doubt {
+    /// As it came.
+    pub(in crate::node) header: Header,
+    /// What the peer is told.
+    pub(in crate::node) reason: Refusal,
+    /// What a status report says; `None` if the bundle is not to blame.
+    pub(in crate::node) report: Option<ReasonCode>,
+}
+
 impl Guard {
     /// Checks what has arrived.
     ///
     /// # Errors
-    /// What the peer is told: the bundle must not be gone on with.
-    pub(in crate::node) async fn check(&self, handle: &Handle, arrived: Arrived) -> Result<Arrived, Refusal> {
-        if !self.concerns(&arrived.header) {
+    /// The bundle must not be gone on with.
+    pub(in crate::node) async fn check(
+        &self,
+        handle: &Handle,
+        arrived: Arrived,
+        clear_only: bool,
+    ) -> Result<Arrived, Doubt> {
+        if !clear_only && !self.concerns(&arrived.header) {
             return Ok(arrived);
         }
         let (guard, handle) = (self.clone(), handle.clone());
-        let bundle = arrived.header.bundle_id().detached();
+        let header = arrived.header.detached();
         let checked = tokio::task::spawn_blocking(move || {
-            guard.examine(handle.store().as_ref(), handle.node_id(), arrived)
+            guard.examine(handle.store().as_ref(), handle.node_id(), arrived, clear_only)
         });
         checked.await.expect("checking a bundle does not panic").map_err(|stop| {
             self.failed(&stop);
+            let bundle = header.bundle_id();
             warn!(%bundle, reason = %stop, "a bundle is refused: its security operations do not hold");
-            match stop {
+            let reason = match stop {
                 Stop::Store(StoreError::Full { .. }) => Refusal::NoRoom,
                 _ => Refusal::Malformed,
-            }
+            };
+            let report = match &stop {
+                Stop::Security(error) => Some(error.reason()),
+                _ => None,
+            };
+            Doubt { header, reason, report }
         })
     }
 
@@ -58,12 +83,23 @@ impl Guard {
         store: &dyn Store,
         node: &NodeId,
         arrived: Arrived,
+        clear_only: bool,
     ) -> Result<Arrived, Stop> {
         let header = &arrived.header;
         let is_destination = header.primary().destination().node_id().as_ref() == Some(node);
         let keys = self.keys();
-        let decide = |operation: &_| self.policy.decide(header, operation, is_destination);
-        let required = self.policy.required(header);
+        let decide = |operation: &_| {
+            let of_link = self.decide_on_link(operation);
+            of_link.unwrap_or_else(|| self.policy.decide(header, operation, is_destination))
+        };
+        let mut required = self.policy.required(header);
+        if clear_only {
+            required.push((Service::Integrity, PAYLOAD));
+            let is_fragment = header.primary().flags().is_fragment();
+            if is_fragment && !is_signed(header) {
+                return Err(SecurityError::Missing { service: Service::Integrity, target: PAYLOAD }.into());
+            }
+        }
         let mut reception = Reception::new(header, &keys, decide, &required)?;
         if reception.needs_payload() {
             let payload = store.open(arrived.payload.cid.digest())?.ok_or(Stop::Missing)?;

@@ -74,7 +74,12 @@ impl Guard {
             keys.maker(id).ok_or_else(|| Stop::NoKey(id.to_owned()))
         };
         let mut header = outgoing.header.clone();
-        for (rule, targets) in self.policy.sources(&outgoing.header, Service::Integrity) {
+        let is_own = header.primary().source().node_id().as_ref() == Some(handle.node_id());
+        let rules = |service| match is_own {
+            true => self.policy.sources(&outgoing.header, service),
+            false => Vec::new(),
+        };
+        for (rule, targets) in rules(Service::Integrity) {
             let key = maker(rule)?;
             let context = context(&header, &outgoing.payload, &targets);
             let sha = match key.algorithm() {
@@ -97,8 +102,13 @@ impl Guard {
             }
             header = signer.finish()?;
         }
+        if outgoing.clear_only {
+            let is_encrypted = !rules(Service::Confidentiality).is_empty();
+            let header = self.clear(handle, &outgoing, header, is_encrypted)?;
+            return Ok(Outgoing { header, ..outgoing });
+        }
         let mut sealed = None;
-        for (rule, targets) in self.policy.sources(&outgoing.header, Service::Confidentiality) {
+        for (rule, targets) in rules(Service::Confidentiality) {
             let key = maker(rule)?;
             let (next, stream) = seal(store, &outgoing, &header, key, &targets, source)?;
             header = next;
@@ -152,7 +162,7 @@ fn key_use<'a>(key: &'a Key, content: &'a [u8]) -> KeyUse<'a> {
 }
 
 /// Shows the payload in pieces. That of a fragment is not: it is refused before.
-fn show(store: &dyn Store, outgoing: &Outgoing, mut take: impl FnMut(&[u8])) -> Result<(), Stop> {
+pub(super) fn show(store: &dyn Store, outgoing: &Outgoing, mut take: impl FnMut(&[u8])) -> Result<(), Stop> {
     if outgoing.header.primary().flags().is_fragment() {
         return Err(SecurityError::Fragment.into());
     }

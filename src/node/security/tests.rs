@@ -15,6 +15,8 @@ use crate::{
     store::{MemoryStore, Store},
 };
 
+mod clear;
+
 const KEYS: &str = r#"{"keys": [
     {"kty": "oct", "kid": "mesh", "alg": "HS256", "k": "GisaKxorGisaKxorGisaKw"},
     {"kty": "oct", "kid": "lab", "alg": "A128KW", "k": "YWJjZGVmZ2hpamtsbW5vcA"}
@@ -60,7 +62,8 @@ async fn a_long_payload_passes_in_pieces() {
     )
     .header(block.len);
     let bundle = header.bundle_id();
-    let outgoing = Outgoing { bundle, header, payload: block, start: 0, offset: 0, sealed: None };
+    let outgoing =
+        Outgoing { bundle, header, payload: block, start: 0, offset: 0, clear_only: false, sealed: None };
     let mut secured = clinic.guard.secure(&clinic.handle, outgoing).unwrap();
     let mut ciphertext = payload;
     secured.sealed.as_mut().unwrap().apply(0, &mut ciphertext);
@@ -191,14 +194,14 @@ async fn what_is_secured_goes_to_its_link() {
 async fn a_key_file_that_changed_is_in_force_and_a_broken_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
-    let rules = Policy::parse(["sign payload with mesh"]).unwrap();
+    let rules = settings(&["sign payload with mesh"], None);
     let write = |text: &str, mode| {
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     write(KEYS, 0o600);
     let (sender, receiver) = watch::channel(Arc::new(read_keys(&path).unwrap()));
-    let guard = Guard::new(Policy::default(), Some(receiver), Arc::new(Metrics::new()));
+    let guard = Guard::new(&settings(&[], None), Some(receiver), Arc::new(Metrics::new()));
     write(NEW_KEYS, 0o600);
     renew(&path, &rules, &sender).await;
     assert_eq!(guard.keys().keys().len(), 1);
@@ -213,6 +216,25 @@ async fn a_key_file_that_changed_is_in_force_and_a_broken_one_is_not() {
         let error = load_keys(&path, &rules).unwrap_err().to_string();
         assert!(error.contains("keys.json") && error.contains(words), "{error}");
     }
+}
+
+#[test]
+fn the_key_of_links_without_encryption_must_be_one_that_signs_and_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    std::fs::write(&path, KEYS).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(load_keys(&path, &settings(&[], Some("mesh"))).is_ok());
+    for name in ["lab", "radio"] {
+        let error = load_keys(&path, &settings(&[], Some(name))).unwrap_err().to_string();
+        assert!(error.contains(&format!("no HMAC key `{name}`")), "{error}");
+    }
+}
+
+/// Settings of bundle security with these rules.
+fn settings(rules: &[&str], link_key: Option<&str>) -> SecuritySettings {
+    let rules = Policy::parse(rules.iter().copied()).unwrap();
+    SecuritySettings { keys: None, link_key: link_key.map(str::to_owned), rules }
 }
 
 /// A node's keys, rules, store and mailbox.
@@ -233,15 +255,22 @@ impl Place {
         let (handle, mailbox) = Handle::new(node.clone(), store, clock);
         let (sender, keys) = watch::channel(Arc::new(KeySet::parse(KEYS).unwrap()));
         let counts = Arc::new(Metrics::new());
-        let policy = Policy::parse(rules.iter().copied()).unwrap();
-        let guard = Guard::new(policy, Some(keys), Arc::clone(&counts));
+        let guard = Guard::new(&settings(rules, Some("mesh")), Some(keys), Arc::clone(&counts));
         Self { node, guard, handle, mailbox, counts, _keys: sender }
     }
 
     fn outgoing(&self, destination: &str) -> Outgoing {
         let header = header(&self.node, destination, 1);
         let payload = put(&self.handle, PAYLOAD);
-        Outgoing { bundle: header.bundle_id(), header, payload, start: 0, offset: 0, sealed: None }
+        Outgoing {
+            bundle: header.bundle_id(),
+            header,
+            payload,
+            start: 0,
+            offset: 0,
+            clear_only: false,
+            sealed: None,
+        }
     }
 
     /// A bundle comes over a link: what the agent hears of it.
@@ -250,16 +279,24 @@ impl Place {
         header: &Header,
         payload: &[u8],
     ) -> Result<(Header, BlockRef, Option<Bytes>), Refusal> {
+        self.receive_over(LinkClass::plain("test"), header, payload).await
+    }
+
+    async fn receive_over(
+        &mut self,
+        class: LinkClass,
+        header: &Header,
+        payload: &[u8],
+    ) -> Result<(Header, BlockRef, Option<Bytes>), Refusal> {
         let handle = self.handle.clone().guarded(self.guard.clone());
-        let LinkPort { reporter, commands: _commands, .. } =
-            handle.open_link(None, LinkClass::plain("test")).await.unwrap();
+        let LinkPort { reporter, commands: _commands, .. } = handle.open_link(None, class).await.unwrap();
         let block = put(&handle, payload);
         reporter.received(header.clone(), block, Some(Bytes::copy_from_slice(payload))).await.unwrap();
         loop {
             match self.next().await {
                 Input::Received { header, payload, adu, .. } => return Ok((header, payload, adu)),
-                Input::Distrusted { bundle, payload, reason, .. } => {
-                    assert_eq!((bundle, payload), (header.bundle_id(), block));
+                Input::Distrusted { header: doubted, payload, reason, .. } => {
+                    assert_eq!((doubted.bundle_id(), payload), (header.bundle_id(), block));
                     return Err(reason);
                 }
                 _ => {}

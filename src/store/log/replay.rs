@@ -14,7 +14,9 @@ use crate::store::{
     catalogue::{Catalogue, Holding, Name},
     disk::{Disk, wide},
     frame::{self, ExtentAt, Kind},
+    handles::{Handles, OPEN_FILES_MAX},
     segment::{Entry, FIRST_ENTRY, Position, Segment, Zeros},
+    shelf::Shelf,
 };
 
 /// How many bits of an entry's number count within one run of the program.
@@ -66,6 +68,7 @@ impl Log {
         bounds: Bounds,
         checkpoint: Checkpoint,
     ) -> Result<Self, StoreError> {
+        let disk = Handles::over(disk, OPEN_FILES_MAX);
         let mut replay = Replay::new(checkpoint);
         replay.find_segments(&*disk)?;
         replay.read()?;
@@ -148,6 +151,7 @@ impl Replay {
             next_number: checkpoint.next_number.max(1),
             next_seq: 1,
             catalogue,
+            shelf: Shelf::default(),
             dirty: BTreeSet::new(),
             arriving: 0,
             freed: Vec::new(),

@@ -2,7 +2,7 @@
 
 use bundle_spec::{BlockRef, Cid};
 
-use crate::store::{LogStore, MemoryStore, Options, Store, StoreError, log::KeyedRecord};
+use crate::store::{LogStore, MemoryStore, Options, SHORT_BYTES_MAX, Store, StoreError, log::KeyedRecord};
 
 const QUOTA: u64 = 4 * 1024 * 1024;
 
@@ -23,6 +23,60 @@ fn a_block_reads_back_at_any_place() {
         }
         assert_eq!(store.usage().blocks, 7);
         assert!(store.check(false).unwrap().findings.is_empty());
+    });
+}
+
+#[test]
+fn a_short_block_is_here_at_once_and_is_written_with_what_is_appended_next() {
+    everywhere(|store| {
+        let free = store.usage().free;
+        for len in [0, 1, 1000, SHORT_BYTES_MAX] {
+            let bytes = content(len, 7);
+            let block = BlockRef::raw(&bytes);
+            for _ in 0..2 {
+                store.shelve(&block, bytes.clone().into()).unwrap();
+            }
+            assert_eq!(store.recent(block.cid.digest()).as_deref(), Some(&bytes[..]));
+        }
+        assert_eq!(store.usage().free, free - block_len(1001 + SHORT_BYTES_MAX));
+        store.append(&[]).unwrap();
+        assert_eq!(store.usage().blocks, 4);
+        let waiting = content(500, 8);
+        store.shelve(&BlockRef::raw(&waiting), waiting.clone().into()).unwrap();
+        assert_eq!(get(store, &BlockRef::raw(&waiting)), Some(waiting));
+        assert!(store.check(false).unwrap().findings.is_empty());
+        assert_eq!(store.blocks().unwrap().len(), 5);
+    });
+}
+
+#[test]
+fn a_short_block_that_is_released_before_it_is_written_takes_no_room() {
+    everywhere(|store| {
+        let free = store.usage().free;
+        let bytes = content(1000, 9);
+        let block = BlockRef::raw(&bytes);
+        store.shelve(&block, bytes.clone().into()).unwrap();
+        store.release_all(&[*block.cid.digest(), [7; 32]]).unwrap();
+        assert_eq!((store.recent(block.cid.digest()), get(store, &block)), (None, None));
+        assert_eq!(store.usage().free, free);
+        store.shelve(&block, bytes.clone().into()).unwrap();
+        store.append(&[]).unwrap();
+        assert_eq!(get(store, &block), Some(bytes));
+    });
+}
+
+#[test]
+fn short_blocks_are_refused_beyond_the_quota_and_written_when_too_many_wait() {
+    everywhere(|store| {
+        let len = SHORT_BYTES_MAX;
+        let refused = (0_u32..1000).find_map(|number| {
+            let mut bytes = content(len, 10);
+            bytes[..4].copy_from_slice(&number.to_le_bytes());
+            store.shelve(&BlockRef::raw(&bytes), bytes.into()).err().map(|error| (number, error))
+        });
+        let Some((count, StoreError::Full { needed, .. })) = refused else { panic!("{refused:?}") };
+        assert_eq!((u64::from(count), needed), (QUOTA / block_len(len), block_len(len)));
+        assert_eq!(store.blocks().unwrap().len(), usize::try_from(count).unwrap());
     });
 }
 

@@ -34,6 +34,9 @@ _pannier() {
             pannier,init)
                 cmd="pannier__subcmd__init"
                 ;;
+            pannier,key)
+                cmd="pannier__subcmd__key"
+                ;;
             pannier,list)
                 cmd="pannier__subcmd__list"
                 ;;
@@ -88,6 +91,24 @@ _pannier() {
             pannier__subcmd__bundle,validate)
                 cmd="pannier__subcmd__bundle__subcmd__validate"
                 ;;
+            pannier__subcmd__key,add)
+                cmd="pannier__subcmd__key__subcmd__add"
+                ;;
+            pannier__subcmd__key,create)
+                cmd="pannier__subcmd__key__subcmd__create"
+                ;;
+            pannier__subcmd__key,forget)
+                cmd="pannier__subcmd__key__subcmd__forget"
+                ;;
+            pannier__subcmd__key,list)
+                cmd="pannier__subcmd__key__subcmd__list"
+                ;;
+            pannier__subcmd__key,rotate)
+                cmd="pannier__subcmd__key__subcmd__rotate"
+                ;;
+            pannier__subcmd__key,show)
+                cmd="pannier__subcmd__key__subcmd__show"
+                ;;
             pannier__subcmd__model,add)
                 cmd="pannier__subcmd__model__subcmd__add"
                 ;;
@@ -140,7 +161,7 @@ _pannier() {
 
     case "${cmd}" in
         pannier)
-            opts="-q -v -h -V --json --quiet --verbose --no-progress --config --set --node --color --help --version submit fetch list status watch cancel send recv query trigger peer spool ping model init run doctor selftest bundle completions man"
+            opts="-q -v -h -V --json --quiet --verbose --no-progress --config --set --node --color --help --version submit fetch list status watch cancel send recv query trigger peer spool ping model init run doctor selftest key bundle completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -453,6 +474,224 @@ _pannier() {
             fi
             case "${prev}" in
                 --eid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key)
+            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help list show add create rotate forget"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key__subcmd__add)
+            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key__subcmd__create)
+            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key__subcmd__forget)
+            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key__subcmd__list)
+            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key__subcmd__rotate)
+            opts="-q -v -h --role --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__key__subcmd__show)
+            opts="-q -v -h --role --secret --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --role)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1434,7 +1673,7 @@ _pannier() {
             return 0
             ;;
         pannier__subcmd__submit)
-            opts="-m -k -p -f -q -v -h --model --kind --to --media --lifetime --fresh --wait --json --quiet --verbose --no-progress --config --set --node --color --help"
+            opts="-m -k -p -f -q -v -h --model --kind --to --media --lifetime --fresh --seal --wait --json --quiet --verbose --no-progress --config --set --node --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1473,6 +1712,10 @@ _pannier() {
                     return 0
                     ;;
                 --lifetime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

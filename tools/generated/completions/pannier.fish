@@ -54,6 +54,7 @@ complete -c pannier -n "__fish_pannier_needs_command" -f -a "init" -d 'Make a no
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "run" -d 'Run the node in the foreground'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "doctor" -d 'Look for problems'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "selftest" -d 'Do one small job of every kind'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "key" -d 'Keys that jobs are sealed with; needs no node'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "bundle" -d 'Look at bundle files; needs no node'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "man" -d 'Print the manual page'
@@ -71,6 +72,7 @@ complete -c pannier -n "__fish_pannier_using_subcommand submit" -s p -d 'A param
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -s f -d 'Parameters from a TOML file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -l media -d 'Media type of the input' -r
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -l lifetime -d 'How long it is worth carrying' -r
+complete -c pannier -n "__fish_pannier_using_subcommand submit" -l seal -d 'Who may read it: `open`, `group` or `to:NODE,..`' -r
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -l wait -d 'Wait for the answer' -r
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -l set -d 'Overrule the configuration' -r
@@ -509,6 +511,92 @@ complete -c pannier -n "__fish_pannier_using_subcommand selftest" -s q -l quiet 
 complete -c pannier -n "__fish_pannier_using_subcommand selftest" -s v -l verbose -d 'Say more'
 complete -c pannier -n "__fish_pannier_using_subcommand selftest" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand selftest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -f -a "list" -d 'List the keys that are known here'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -f -a "show" -d 'Print the line that others need to seal for this node, or for a role'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -f -a "add" -d 'Take in lines that `key show` has printed elsewhere'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -f -a "create" -d 'Make the key of a role'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -f -a "rotate" -d 'Make a new key; the one before still opens what was sealed for it'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and not __fish_seen_subcommand_from list show add create rotate forget" -f -a "forget" -d 'Forget the keys of a role or of another node'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l role -d 'The key of this role' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l secret -d 'The secret of the role, for who is to run its jobs: keep it secret'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l role -d 'The key of this role, instead of this node\'s own' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand key; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand bundle; and not __fish_seen_subcommand_from inspect validate create" -l node -d 'Talk to this node' -r

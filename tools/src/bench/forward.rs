@@ -4,9 +4,11 @@
 //! It drives the agent as the node does: inputs that wait are handled together, their records are one batch,
 //! and what stands behind them is executed in order.
 
-use std::time::Duration;
+use std::{path::Path, process::Command, time::Duration};
 
-use bundle_spec::{Builder, CreationTimestamp, DtnTime, Header, Lax, NodeId, PayloadTail, sign::SigningKey};
+use bundle_spec::{
+    Builder, CreationTimestamp, DtnTime, Header, Lax, NodeId, PayloadTail, security::Policy, sign::SigningKey,
+};
 use bytes::{Bytes, BytesMut};
 use pannier::{
     agent::{Agent, Config, Input, LinkClass, LinkId, Outgoing, Output, Record},
@@ -31,26 +33,57 @@ const ROOM: u64 = 64 * 1024 * 1024;
 const FROM: LinkId = LinkId(1);
 const TO: LinkId = LinkId(2);
 
-/// How many bundles a second.
+/// What was measured, in bundles a second.
+pub struct Rates {
+    /// Ours, on one core.
+    pub ours: f64,
+    /// Hardy's, on as many cores as there are.
+    pub hardy: f64,
+}
+
+/// Both, each the median of rounds that take turns. `hardy` is the program of `tools/interop/hardy`.
 ///
 /// # Errors
-/// What the store says, or that a bundle did not come through.
-pub fn run() -> Result<f64, String> {
-    let mut rates = Vec::with_capacity(ROUNDS);
+/// What the store says, that a bundle did not come through, or that hardy does not run.
+pub fn run(hardy: &Path) -> Result<Rates, String> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let mut relay = Relay::new();
-        let bundles = made();
-        let began = now();
-        for group in bundles.chunks(GROUP) {
-            relay.take(group).map_err(|error| error.to_string())?;
-        }
-        rates.push(rate(relay.sent, began.elapsed()));
-        if relay.sent != BUNDLES {
-            return Err(format!("{} of {BUNDLES} bundles were forwarded", relay.sent));
-        }
+        ours.push(round()?);
+        theirs.push(hardy_round(hardy)?);
     }
+    Ok(Rates { ours: median(ours), hardy: median(theirs) })
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
     rates.sort_by(f64::total_cmp);
-    Ok(rates[ROUNDS / 2])
+    rates[rates.len() / 2]
+}
+
+fn round() -> Result<f64, String> {
+    let mut relay = Relay::new();
+    let bundles = made();
+    let began = now();
+    for group in bundles.chunks(GROUP) {
+        relay.take(group).map_err(|error| error.to_string())?;
+    }
+    let took = began.elapsed();
+    match relay.sent {
+        BUNDLES => Ok(rate(BUNDLES, took)),
+        sent => Err(format!("{sent} of {BUNDLES} bundles were forwarded")),
+    }
+}
+
+/// Bundles of the same payload through hardy's agent, with its store in memory and all of them at its door at
+/// once: a process of its own, which says how many seconds it took.
+fn hardy_round(program: &Path) -> Result<f64, String> {
+    let output = Command::new(program).args(["forward", &BUNDLES.to_string()]).output();
+    let output = output.map_err(|error| format!("hardy cannot be run: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let seconds = text.trim().parse::<f64>();
+    let seconds = seconds.map_err(|_| {
+        format!("hardy does not say how long it took: {}", String::from_utf8_lossy(&output.stderr).trim())
+    })?;
+    Ok(rate(BUNDLES, Duration::from_secs_f64(seconds)))
 }
 
 fn rate(count: u64, took: Duration) -> f64 {
@@ -108,6 +141,7 @@ impl Relay {
             version: "bench".to_owned(),
             bundles_max: BUNDLES_MAX,
             status_reports: false,
+            rules: Policy::default(),
         };
         let mut agent = Agent::restore(config, Box::new(Epidemic), [1; 32], Vec::new(), Time::ZERO);
         for (link, peer) in [(FROM, "village"), (TO, "clinic")] {
@@ -131,7 +165,8 @@ impl Relay {
             writer.write(&payload)?;
             let block = writer.finish(None)?;
             let header = header.detached();
-            let received = Input::Received { link: FROM, header, payload: block, adu: Some(payload) };
+            let received =
+                Input::Received { link: FROM, header, payload: block, adu: Some(payload), opened: None };
             self.handle(received);
         }
         while !(self.records.is_empty() && self.effects.is_empty()) {

@@ -6,7 +6,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Figure, now};
@@ -93,29 +93,40 @@ fn figures(folder: &Path) -> Result<Vec<Figure>, FieldError> {
             true => Some(dtnd(&dtn7, &stage("dtnd")?, load)?),
             false => None,
         };
-        figures.push(Figure {
-            what: format!("TCPCLv4, durable, {}", load.name),
-            ours: ours.text(load),
-            against: theirs.as_ref().map_or_else(
-                || "dtnd in memory: takes 2 MiB at most".to_owned(),
-                |theirs| format!("dtnd in memory: {}", theirs.text(load)),
-            ),
-            ratio: theirs.as_ref().map_or(0.0, |theirs| ours.rate() / theirs.rate()),
-            goal: load.goal,
-            remark: match theirs {
-                Some(theirs) => format!("memory {}, dtnd {}", ours.memory_text(), theirs.memory_text()),
-                None => format!("memory {}", ours.memory_text()),
-            },
-        });
+        figures.push(figure(load.name, load, &ours, theirs.as_ref()));
+        if number == 0 {
+            let name = format!("{}, stored before the link came", load.name);
+            let load = Load { goal: 0.0, ..load };
+            let ours = ours_waiting(&pannier, &stage("ours-waiting")?, load)?;
+            let theirs = dtnd_waiting(&dtn7, &stage("dtnd-waiting")?, load)?;
+            figures.push(figure(&name, load, &ours, Some(&theirs)));
+        }
     }
     figures.push(pings(&pannier, folder)?);
     Ok(figures)
 }
 
+fn figure(name: &str, load: Load, ours: &Measured, theirs: Option<&Measured>) -> Figure {
+    Figure {
+        what: format!("TCPCLv4, durable, {name}"),
+        ours: ours.text(load),
+        against: theirs.map_or_else(
+            || "dtnd in memory: takes 2 MiB at most".to_owned(),
+            |theirs| format!("dtnd in memory: {}", theirs.text(load)),
+        ),
+        ratio: theirs.map_or(0.0, |theirs| ours.rate() / theirs.rate()),
+        goal: load.goal,
+        remark: match theirs {
+            Some(theirs) => format!("memory {}, dtnd {}", ours.memory_text(), theirs.memory_text()),
+            None => format!("memory {}", ours.memory_text()),
+        },
+    }
+}
+
 fn ours(binary: &Path, folder: &Path, load: Load) -> Result<Measured, FieldError> {
     let first = Pannier::start(binary, "first", folder, "dtn://first/")?;
     let second = Pannier::start(binary, "second", folder, "dtn://second/")?;
-    first.meet(Road::Tcpcl, &second)?;
+    first.meet_strictly(Road::Tcpcl, &second)?;
     let path = first.submission(&second.inbox());
     measure(&first, &second, load, (first.port(), &path), || second.delivered())
 }
@@ -129,32 +140,71 @@ fn dtnd(binaries: &Path, folder: &Path, load: Load) -> Result<Measured, FieldErr
     measure(&first, &second, load, (first.port(), &path), || second.delivered())
 }
 
+/// The same with bundles that are there already when the link comes: what counts is from the contact until
+/// all are delivered.
+fn ours_waiting(binary: &Path, folder: &Path, load: Load) -> Result<Measured, FieldError> {
+    let first = Pannier::start(binary, "first", folder, "dtn://first/")?;
+    let second = Pannier::start(binary, "second", folder, "dtn://second/")?;
+    let path = first.submission(&second.inbox());
+    submit_all(load, (first.port(), &path))?;
+    let start = now();
+    first.meet_strictly(Road::Tcpcl, &second)?;
+    await_all(&first, &second, load.count, start, || second.delivered())
+}
+
+fn dtnd_waiting(binaries: &Path, folder: &Path, load: Load) -> Result<Measured, FieldError> {
+    let first = Dtnd::start(binaries, "first", folder, "mem")?;
+    let second = Dtnd::start(binaries, "second", folder, "mem")?;
+    let path = format!("/send?dst={}", second.inbox());
+    submit_all(load, (first.port(), &path))?;
+    let start = now();
+    first.meet(Road::Tcpcl, &second)?;
+    second.meet(Road::Tcpcl, &first)?;
+    await_all(&first, &second, load.count, start, || second.delivered())
+}
+
 /// Submits the load to `first` and waits until `second` has delivered it.
 fn measure(
     first: &dyn Agent,
     second: &dyn Agent,
     load: Load,
-    (port, path): (u16, &str),
+    door: (u16, &str),
     delivered: impl Fn() -> Result<u64, FieldError>,
 ) -> Result<Measured, FieldError> {
     // One bundle ahead: sessions are made, programs are in memory.
     first.send(&second.inbox(), b"ahead", Wish::default())?;
     wait_for("the first bundle", PATIENCE, || Ok((delivered()? >= 1).then_some(())))?;
     let start = now();
+    submit_all(load, door)?;
+    await_all(first, second, load.count, start, || Ok(delivered()?.saturating_sub(1)))
+}
+
+/// Waits until `count` bundles have come since `start`.
+fn await_all(
+    first: &dyn Agent,
+    second: &dyn Agent,
+    count: usize,
+    start: Instant,
+    come: impl Fn() -> Result<u64, FieldError>,
+) -> Result<Measured, FieldError> {
+    let wanted = u64::try_from(count).unwrap_or(u64::MAX);
+    let mut delivered = come()?;
+    while delivered < wanted && start.elapsed() < PATIENCE {
+        pause(LOOK);
+        delivered = come()?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let delivered = usize::try_from(delivered).unwrap_or(usize::MAX);
+    Ok(Measured { seconds, delivered, memory: [first.memory_peak(), second.memory_peak()] })
+}
+
+/// Submits a load by several applications at a time.
+fn submit_all(load: Load, (port, path): (u16, &str)) -> Result<(), FieldError> {
     thread::scope(|scope| {
         let senders: Vec<_> =
             (0..SENDERS).map(|sender| scope.spawn(move || submit(sender, load, port, path))).collect();
         senders.into_iter().try_for_each(|sender| sender.join().expect("no sender panics"))
-    })?;
-    let wanted = u64::try_from(load.count).unwrap_or(u64::MAX) + 1;
-    let mut come = delivered()?;
-    while come < wanted && start.elapsed() < PATIENCE {
-        pause(LOOK);
-        come = delivered()?;
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    let delivered = usize::try_from(come.saturating_sub(1)).unwrap_or(usize::MAX);
-    Ok(Measured { seconds, delivered, memory: [first.memory_peak(), second.memory_peak()] })
+    })
 }
 
 /// One application's share of a load.

@@ -56,7 +56,8 @@ impl Capture {
 
     fn judge_sessions(&self) -> Result<Outcome, FieldError> {
         let mapping = format!("tcp.port=={},tcpcl", self.port);
-        let text = dissect(&self.file, &["-d", &mapping, "-V"])?;
+        // In one pass the segments of a transfer are judged before its last one is seen.
+        let text = dissect(&self.file, &["-2", "-d", &mapping, "-V"])?;
         Ok(verdict(&text, "Bundle Protocol Version 7", "TCP Convergence Layer"))
     }
 

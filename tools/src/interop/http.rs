@@ -13,6 +13,9 @@ use crate::field::FieldError;
 /// How long an answer may take.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Up to this length a body goes out with its head, in bytes.
+const ONE_PACKET_BYTES_MAX: usize = 16 * 1024;
+
 /// A client of one port.
 pub struct Http {
     port: u16,
@@ -67,10 +70,18 @@ impl Http {
              Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
+        // A short request is one packet, as any application sends it.
+        let mut first = head.into_bytes();
+        let body = if body.len() <= ONE_PACKET_BYTES_MAX {
+            first.extend_from_slice(body);
+            &[]
+        } else {
+            body
+        };
         let mut kept = self.stream.borrow_mut();
         if let Some(mut stream) = kept.take() {
             // One that nobody used may have been ended at the other side, where nothing was heard of this.
-            if stream.get_mut().write_all(head.as_bytes()).is_ok()
+            if stream.get_mut().write_all(&first).is_ok()
                 && stream.get_mut().write_all(body).is_ok()
                 && !stream.fill_buf()?.is_empty()
             {
@@ -83,7 +94,7 @@ impl Http {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         let mut stream = BufReader::new(stream);
-        stream.get_mut().write_all(head.as_bytes())?;
+        stream.get_mut().write_all(&first)?;
         stream.get_mut().write_all(body)?;
         let (answer, is_kept) = read(&mut stream)?;
         *kept = is_kept.then_some(stream);

@@ -49,6 +49,16 @@ const REPORTS: (&str, &str) = ("reports", "43");
 impl Pannier {
     /// Makes a home and starts a node with the ID `node` there.
     pub fn start(binary: &Path, name: &str, folder: &Path, node: &str) -> Result<Self, FieldError> {
+        Self::start_with(binary, name, folder, (node, &[]))
+    }
+
+    /// The same, with other settings beside the usual ones.
+    pub fn start_with(
+        binary: &Path,
+        name: &str,
+        folder: &Path,
+        (node, settings): (&str, &[&str]),
+    ) -> Result<Self, FieldError> {
         let home = folder_of(folder, name)?;
         let ready = home.join("ready.json");
         let made = Command::new(binary).args(["-q", "init"]).env("PANNIER_HOME", &home).output()?;
@@ -58,7 +68,7 @@ impl Pannier {
         let mut command = Command::new(binary);
         command.arg("run").arg("--ready-file").arg(&ready).env("PANNIER_HOME", &home);
         let eid = format!("node.eid={node}");
-        for setting in SETTINGS.iter().chain([&eid.as_str()]) {
+        for setting in SETTINGS.iter().chain([&eid.as_str()]).chain(settings) {
             command.args(["--set", setting]);
         }
         let process = RefCell::new(Process::start(name, command, folder)?);

@@ -351,26 +351,35 @@ fn last_line(said: &[u8]) -> String {
 
 /// What we put on the wire before tshark, on each road that it knows.
 fn wire(run: &mut Run) {
-    for (road, transport) in [(Road::Tcpcl, "tcp"), (Road::Udp, "udp")] {
-        let outcome = match recorded(run, road, transport) {
+    let (strangers, kin) = ("as they meet strangers", "with what only they understand");
+    for (road, transport, what) in
+        [(Road::Tcpcl, "tcp", strangers), (Road::Tcpcl, "tcp", kin), (Road::Udp, "udp", strangers)]
+    {
+        let outcome = match recorded(run, road, transport, what == kin) {
             Ok(outcome) | Err(outcome) => outcome,
         };
-        run.table.add("tshark", road, "between two of ours", outcome);
+        run.table.add("tshark", road, &format!("between two of ours, {what}"), outcome);
     }
 }
 
-fn recorded(run: &Run, road: Road, transport: &'static str) -> Result<Outcome, Outcome> {
-    let folder = run.stage(&format!("wire-{road}")).map_err(broken)?;
+fn recorded(run: &Run, road: Road, transport: &'static str, is_kin: bool) -> Result<Outcome, Outcome> {
+    let folder = run.stage(&format!("wire-{road}-{is_kin}")).map_err(broken)?;
     let binary = run.binary().map_err(broken)?;
-    let start = |name: &str| Pannier::start(&binary, name, &folder, &format!("dtn://{name}/"));
+    let settings: &[&str] = if is_kin { &["cla.tcpclv4.lax=strict"] } else { &[] };
+    let start =
+        |name: &str| Pannier::start_with(&binary, name, &folder, (&format!("dtn://{name}/"), settings));
     let (first, second) = (start("first").map_err(broken)?, start("second").map_err(broken)?);
     let address = second.listens(road).map_err(broken)?;
     let port = address.parse::<SocketAddr>().map(|address| address.port());
     let port = port.map_err(|error| Outcome::Bad(error.to_string()))?;
     let capture = Capture::start(&folder, transport, port).map_err(Outcome::Absent)?;
     let exchange = || -> Result<Outcome, FieldError> {
-        first.meet(road, &second)?;
-        for len in [0, 1, 1024, UDP_BYTES] {
+        match is_kin {
+            true => first.meet_strictly(road, &second)?,
+            false => first.meet(road, &second)?,
+        }
+        let several_segments = (road == Road::Tcpcl).then_some(1_000_000);
+        for len in [0, 1, 1024, UDP_BYTES].into_iter().chain(several_segments) {
             if let bad @ Outcome::Bad(_) = one(&first, &second, len, Wish::default())? {
                 return Ok(bad);
             }

@@ -2,7 +2,7 @@
 
 use bundle_spec::{
     Cid, Eid, NodeId,
-    adu::{Kind, ModelSelector},
+    adu::{Kind, ModelSelector, SealLevel},
 };
 use minicbor::{Decode, Encode};
 
@@ -10,7 +10,7 @@ use super::{BlockWire, Fault, cid, get_blocks, put_blocks};
 use crate::{
     agent::{
         JourneyEntry, Step,
-        record::{AskerRecord, JobRecord, JobState, JobWork},
+        record::{AskerRecord, JobRecord, JobState, JobWork, Seal},
     },
     time::Time,
 };
@@ -159,11 +159,24 @@ impl TryFrom<StateWire> for JobState {
 #[cbor(map)]
 struct WorkWire {
     #[n(0)]
-    kind: u8,
+    kind: Option<u8>,
     #[n(1)]
     model: ModelWireSelector,
     #[n(2)]
     inputs: Vec<BlockWire>,
+    #[n(3)]
+    seal: Option<SealWire>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct SealWire {
+    #[n(0)]
+    level: u8,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    commitment: [u8; 32],
+    #[n(2)]
+    is_open_here: bool,
 }
 
 #[derive(Encode, Decode)]
@@ -179,7 +192,7 @@ enum ModelWireSelector {
 impl From<&JobWork> for WorkWire {
     fn from(work: &JobWork) -> Self {
         Self {
-            kind: match work.kind {
+            kind: work.kind.map(|kind| match kind {
                 Kind::Chat => 0,
                 Kind::Complete => 1,
                 Kind::Embed => 2,
@@ -187,13 +200,14 @@ impl From<&JobWork> for WorkWire {
                 Kind::Speak => 4,
                 Kind::Detect => 5,
                 Kind::Echo => 6,
-            },
+            }),
             model: match &work.model {
                 ModelSelector::None => ModelWireSelector::None,
                 ModelSelector::Cid(cid) => ModelWireSelector::Cid(cid.to_bytes()),
                 ModelSelector::Named(name) => ModelWireSelector::Named(name.clone()),
             },
             inputs: put_blocks(&work.inputs),
+            seal: work.seal.as_ref().map(SealWire::from),
         }
     }
 }
@@ -203,23 +217,51 @@ impl TryFrom<WorkWire> for JobWork {
 
     fn try_from(wire: WorkWire) -> Result<Self, Fault> {
         Ok(Self {
-            kind: match wire.kind {
-                0 => Kind::Chat,
-                1 => Kind::Complete,
-                2 => Kind::Embed,
-                3 => Kind::Transcribe,
-                4 => Kind::Speak,
-                5 => Kind::Detect,
-                6 => Kind::Echo,
-                other => return Err(format!("unknown kind of job {other}")),
-            },
+            kind: wire.kind.map(kind).transpose()?,
             model: match wire.model {
                 ModelWireSelector::None => ModelSelector::None,
                 ModelWireSelector::Cid(bytes) => ModelSelector::Cid(cid(&bytes)?),
                 ModelWireSelector::Named(name) => ModelSelector::Named(name),
             },
             inputs: get_blocks(wire.inputs)?,
+            seal: wire.seal.map(Seal::try_from).transpose()?,
         })
+    }
+}
+
+fn kind(number: u8) -> Result<Kind, Fault> {
+    Ok(match number {
+        0 => Kind::Chat,
+        1 => Kind::Complete,
+        2 => Kind::Embed,
+        3 => Kind::Transcribe,
+        4 => Kind::Speak,
+        5 => Kind::Detect,
+        6 => Kind::Echo,
+        other => return Err(format!("unknown kind of job {other}")),
+    })
+}
+
+impl From<&Seal> for SealWire {
+    fn from(seal: &Seal) -> Self {
+        let level = match seal.level {
+            SealLevel::Group => 0,
+            SealLevel::To => 1,
+        };
+        Self { level, commitment: seal.commitment, is_open_here: seal.is_open_here }
+    }
+}
+
+impl TryFrom<SealWire> for Seal {
+    type Error = Fault;
+
+    fn try_from(wire: SealWire) -> Result<Self, Fault> {
+        let level = match wire.level {
+            0 => SealLevel::Group,
+            1 => SealLevel::To,
+            other => return Err(format!("unknown level of sealing {other}")),
+        };
+        Ok(Self { level, commitment: wire.commitment, is_open_here: wire.is_open_here })
     }
 }
 

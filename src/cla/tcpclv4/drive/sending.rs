@@ -19,6 +19,9 @@ use crate::{
     node::mailbox::{LinkCommand, LinkReporter, Outgoing, Stopped},
 };
 
+/// How many commands are taken in a row.
+const COMMANDS_MAX: usize = 64;
+
 /// A bundle under way to the peer.
 pub(super) struct Sending {
     bundle: BundleId,
@@ -44,7 +47,22 @@ enum Told {
 }
 
 impl Drive {
-    pub(super) async fn commanded(&mut self, command: LinkCommand) -> Result<(), CloseReason> {
+    /// Takes a command, and those that wait behind it already.
+    pub(super) async fn commanded_all(&mut self, first: LinkCommand) -> Result<(), CloseReason> {
+        let mut next = Some(first);
+        for _ in 0..COMMANDS_MAX {
+            let Some(command) = next else { break };
+            self.commanded(command).await?;
+            let link = self.link.as_mut().expect("commands come when the contact is open");
+            next = link.port.commands.try_recv().ok();
+        }
+        match next {
+            Some(command) => self.commanded(command).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn commanded(&mut self, command: LinkCommand) -> Result<(), CloseReason> {
         let now = self.now();
         match command {
             LinkCommand::Transmit(outgoing) => return self.transmit(outgoing).await,

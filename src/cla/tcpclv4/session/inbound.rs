@@ -85,7 +85,7 @@ impl Session {
             return self.violated(now, RejectCode::UNSUPPORTED, kind::SEGMENT);
         }
         if flags.is_start() {
-            self.began(now, lane, transfer, &extensions);
+            self.began(now, lane, (transfer, flags.is_end()), &extensions);
         }
         let transfer_mru = self.terms.init.transfer_mru;
         let incoming = self.incoming.get_mut(&lane).expect("a segment has a transfer");
@@ -107,8 +107,29 @@ impl Session {
         }
     }
 
-    /// A transfer begins. One that cannot be taken is refused at once.
-    fn began(&mut self, now: Time, lane: Lane, transfer: TransferId, extensions: &[Extension]) {
+    /// A frame has come in a transfer of its own. Only a node of pannier knows what that is.
+    pub(super) fn carried(&mut self, now: Time, lane: Lane, transfer: TransferId, frame: Bytes) {
+        let is_fresh = self.incoming.get(&lane).is_none_or(|incoming| incoming.is_refused);
+        if !is_fresh || self.unsettled.contains_key(&transfer) {
+            return self.violated(now, RejectCode::UNEXPECTED, kind::SEGMENT);
+        }
+        self.incoming.remove(&lane);
+        if !self.is_kin {
+            return self.say(now, Message::Refuse { transfer, code: RefuseCode::EXTENSION_FAILURE });
+        }
+        self.say(now, Message::Ack(Ack { flags: SegmentFlags::of(true, true), transfer, len: 1 }));
+        self.outputs.push_back(Output::Heard(frame));
+    }
+
+    /// A transfer begins, and whether its first segment is its last. One that cannot be taken is refused at
+    /// once.
+    fn began(
+        &mut self,
+        now: Time,
+        lane: Lane,
+        (transfer, is_whole): (TransferId, bool),
+        extensions: &[Extension],
+    ) {
         let number = |kind| extensions.iter().find(|item| item.kind == kind).map(Extension::as_number);
         let total = number(Extension::TRANSFER_LENGTH);
         let resume = number(Extension::RESUME);
@@ -140,7 +161,7 @@ impl Session {
             Some(code) => self.handle_refusal(now, transfer, code),
             None => {
                 let resume = resume.flatten().filter(|_| self.is_kin).unwrap_or(0);
-                self.outputs.push_back(Output::Began { transfer, resume });
+                self.outputs.push_back(Output::Began { transfer, resume, is_whole });
             }
         }
     }

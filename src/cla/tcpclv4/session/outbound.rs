@@ -3,16 +3,21 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use super::{
     super::message::{
         Ack, Extension, Message, RefuseCode, RejectCode, Segment, SegmentFlags, TransferId, kind,
     },
     Output, Phase, SEGMENT_BYTES, Session,
 };
-use crate::node::mailbox::Time;
+use crate::{agent::CloseReason, node::mailbox::Time};
 
 /// How many bytes of segments the driver is given before it has written them.
 const AHEAD_BYTES: u64 = 4 * SEGMENT_BYTES;
+
+/// Most frames in transfers of their own that the peer has not acknowledged.
+const FRAMES_MAX: usize = 4_096;
 
 /// A transfer that goes out.
 #[derive(Debug)]
@@ -29,6 +34,27 @@ pub(super) struct Outgoing {
     expected: VecDeque<Ack>,
     /// Whether it is called off: it ends early and nothing is reported.
     is_called_off: bool,
+    /// What it carries if that is no bundle; gone once it is said.
+    frame: Option<Bytes>,
+    /// Whether it carries a bundle.
+    is_bundle: bool,
+}
+
+impl Outgoing {
+    fn bundle(len: u64, resume: u64) -> Self {
+        let (expected, frame) = (VecDeque::new(), None);
+        Self { len, resume, sent: 0, acked: 0, expected, is_called_off: false, frame, is_bundle: true }
+    }
+
+    /// A transfer that carries a frame has one byte of data.
+    fn frame(frame: Bytes) -> Self {
+        Self { frame: Some(frame), is_bundle: false, ..Self::bundle(1, 0) }
+    }
+
+    /// Whether the driver hears what becomes of it.
+    fn is_told(&self) -> bool {
+        self.is_bundle && !self.is_called_off
+    }
 }
 
 impl Session {
@@ -39,14 +65,26 @@ impl Session {
         if !self.may_begin() {
             return None;
         }
+        Some(self.begin(now, Outgoing::bundle(len, resume)))
+    }
+
+    /// A frame is to go out in a transfer of its own. A peer that lets too many pile up is cut off.
+    pub(super) fn carry(&mut self, now: Time, frame: Bytes) {
+        let waiting = self.outgoing.values().filter(|outgoing| !outgoing.is_bundle).count();
+        match self.may_begin() {
+            true if waiting >= FRAMES_MAX => self.close(CloseReason::Lost),
+            true => drop(self.begin(now, Outgoing::frame(frame))),
+            false => {}
+        }
+    }
+
+    fn begin(&mut self, now: Time, outgoing: Outgoing) -> TransferId {
         let transfer = TransferId(self.next_transfer);
         self.next_transfer += 1;
-        let outgoing =
-            Outgoing { len, resume, sent: 0, acked: 0, expected: VecDeque::new(), is_called_off: false };
         self.outgoing.insert(transfer, outgoing);
         self.queue.push_back(transfer);
         self.pump(now);
-        Some(transfer)
+        transfer
     }
 
     /// The driver has written a segment with `len` bytes of data, or cannot write it.
@@ -108,9 +146,9 @@ impl Session {
             false => outgoing.acked == outgoing.len,
         };
         if is_over {
-            let is_called_off = outgoing.is_called_off;
+            let is_told = outgoing.is_told();
             self.forget(ack.transfer);
-            if !is_called_off {
+            if is_told {
                 self.outputs.push_back(Output::Delivered(ack.transfer));
             }
             self.pump(now);
@@ -120,9 +158,9 @@ impl Session {
     pub(super) fn refused(&mut self, now: Time, transfer: TransferId, code: RefuseCode) {
         // One that was called off, or refused while it was being stored, is known no longer.
         let Some(outgoing) = self.outgoing.get(&transfer) else { return };
-        let is_called_off = outgoing.is_called_off;
+        let is_told = outgoing.is_told();
         self.forget(transfer);
-        if !is_called_off {
+        if is_told {
             self.outputs.push_back(Output::Refused(transfer, code));
         }
         self.pump(now);
@@ -154,6 +192,14 @@ impl Session {
             && self.may_go(transfer)
         {
             let outgoing = self.outgoing.get_mut(&transfer).expect("what waits is known");
+            if let Some(frame) = outgoing.frame.take() {
+                outgoing.sent = outgoing.len;
+                let ack = Ack { flags: SegmentFlags::of(true, true), transfer, len: outgoing.len };
+                outgoing.expected.push_back(ack);
+                self.queue.pop_front();
+                self.say(now, Message::Carried { transfer, frame });
+                continue;
+            }
             let left = if outgoing.is_called_off { 0 } else { outgoing.len - outgoing.sent };
             let data_len = left.min(self.segment_max);
             let (is_first, is_last) = (outgoing.sent == 0, data_len == left);

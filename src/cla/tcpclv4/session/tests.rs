@@ -46,6 +46,62 @@ fn nodes_of_pannier_recognise_each_other_and_strangers_hear_no_greeting_that_the
 }
 
 #[test]
+fn without_tls_a_frame_is_a_transfer_of_its_own_behind_those_before_it() {
+    let mut session = kin_on(true);
+    let [first, second] = [Bytes::from_static(b"first"), Bytes::from_static(b"second")];
+    session.handle_frame(T0, first.clone());
+    let said = |transfer, frame| Output::Say(Message::Carried { transfer: TransferId(transfer), frame });
+    assert_eq!(outputs(&mut session), [said(0, first)]);
+    let long = session.handle_begin(T0, 9 * SEGMENT_BYTES, 0).unwrap();
+    session.handle_frame(T0, second.clone());
+    assert_eq!(segments(&mut session).len(), 4, "nothing comes between segments");
+    session.handle_written(T0, 4 * SEGMENT_BYTES);
+    assert_eq!(segments(&mut session).len(), 4);
+    session.handle_written(T0, 4 * SEGMENT_BYTES);
+    assert_eq!(outputs(&mut session).last(), Some(&said(2, second)));
+    // Nobody hears what becomes of them.
+    for transfer in [TransferId(0), TransferId(2)] {
+        let ack = Ack { flags: SegmentFlags::of(true, true), transfer, len: 1 };
+        session.handle_message(T0, Lane::FIRST, Message::Ack(ack));
+    }
+    assert_eq!(outputs(&mut session), []);
+    session.handle_message(T0, Lane::FIRST, Message::Refuse { transfer: long, code: RefuseCode(1) });
+    assert_eq!(outputs(&mut session), [Output::Refused(long, RefuseCode::COMPLETED)]);
+}
+
+#[test]
+fn a_frame_that_comes_in_a_transfer_is_acknowledged_and_heard_and_refused_by_strangers() {
+    let (transfer, frame) = (TransferId(7), Bytes::from_static(b"frame"));
+    let carried = Message::Carried { transfer, frame: frame.clone() };
+    for is_clear in [true, false] {
+        let mut session = kin_on(is_clear);
+        session.handle_message(T0, Lane::FIRST, carried.clone());
+        let ack = Ack { flags: SegmentFlags::of(true, true), transfer, len: 1 };
+        assert_eq!(outputs(&mut session), [Output::Say(Message::Ack(ack)), Output::Heard(frame.clone())]);
+    }
+    let mut session = open(Lax::strict());
+    session.handle_message(T0, Lane::FIRST, carried.clone());
+    let refuse = Message::Refuse { transfer, code: RefuseCode::EXTENSION_FAILURE };
+    assert_eq!(outputs(&mut session), [Output::Say(refuse)]);
+    // Between the segments of another transfer it must not be.
+    let mut session = kin();
+    head(&mut session, SegmentFlags::START, TransferId(1), 0);
+    session.handle_message(T0, Lane::FIRST, carried);
+    assert_eq!(outputs(&mut session).last(), Some(&Output::Close(CloseReason::Violation)));
+}
+
+#[test]
+fn a_peer_that_lets_frames_pile_up_is_cut_off() {
+    let mut session = kin_on(true);
+    for _ in 0..4_096 {
+        session.handle_frame(T0, Bytes::from_static(b"frame"));
+    }
+    assert_eq!(outputs(&mut session).len(), 4_096);
+    session.handle_frame(T0, Bytes::from_static(b"frame"));
+    assert_eq!(outputs(&mut session), [Output::Close(CloseReason::Lost)]);
+}
+
+#[test]
 fn a_critical_extension_that_is_not_known_ends_the_session() {
     let mut session = Session::new(T0, terms(false));
     let item = Extension { is_critical: true, kind: 0x8001, value: Bytes::new() };
@@ -88,7 +144,7 @@ fn the_rest_of_a_refused_transfer_is_passed_over_and_the_next_one_comes() {
     session.handle_data(T0, Lane::FIRST, Bytes::from_static(b"cd"));
     assert_eq!(outputs(&mut session), []);
     head(&mut session, SegmentFlags::of(true, true), TransferId(2), 0);
-    let began = Output::Began { transfer: TransferId(2), resume: 0 };
+    let began = Output::Began { transfer: TransferId(2), resume: 0, is_whole: true };
     assert_eq!(outputs(&mut session), [began, Output::Ended(TransferId(2))]);
 }
 
@@ -315,7 +371,10 @@ fn a_transfer_may_go_on_where_it_stopped_between_nodes_of_pannier() {
     let resume = Extension::number(Extension::RESUME, true, 1_000);
     assert_eq!(segments(&mut session)[0].extensions, std::slice::from_ref(&resume));
     start(&mut session, vec![resume]);
-    assert_eq!(outputs(&mut session), [Output::Began { transfer: TransferId(0), resume: 1_000 }]);
+    assert_eq!(
+        outputs(&mut session),
+        [Output::Began { transfer: TransferId(0), resume: 1_000, is_whole: false }]
+    );
 }
 
 #[test]
@@ -499,7 +558,7 @@ fn init() -> Init {
 }
 
 fn terms(is_dialler: bool) -> Terms {
-    Terms { init: init(), hello: None, is_dialler, lax: Lax::strict(), is_serial: false }
+    Terms { init: init(), hello: None, is_dialler, lax: Lax::strict(), is_serial: false, is_clear: false }
 }
 
 fn open(lax: Lax) -> Session {
@@ -516,8 +575,12 @@ fn open_with(lax: Lax, greeting: Init) -> Session {
 
 /// A session with a node of pannier.
 fn kin() -> Session {
+    kin_on(false)
+}
+
+fn kin_on(is_clear: bool) -> Session {
     let hello = Bytes::from_static(b"hello");
-    let mut session = Session::new(T0, Terms { hello: Some(hello.clone()), ..terms(false) });
+    let mut session = Session::new(T0, Terms { hello: Some(hello.clone()), is_clear, ..terms(false) });
     let item = Extension { is_critical: false, kind: Extension::HELLO, value: hello };
     session.handle_message(T0, Lane::FIRST, Message::Init(Init { extensions: vec![item], ..init() }));
     outputs(&mut session);

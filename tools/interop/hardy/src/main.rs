@@ -4,8 +4,12 @@
 //!     connect HOST:PORT
 //!     send EID LIFETIME_SECONDS FILE
 //!
+//! With `forward COUNT` as arguments it is no node: it says how many seconds forwarding in memory takes.
+//!
 //! Each is answered by a line `ok …` or `error …`. What arrives for the application becomes a file in the inbox,
 //! named by a counter; a status report about what it sent becomes a line `report KIND`.
+
+mod forward;
 
 use std::{
     env,
@@ -36,7 +40,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: interop-hardy NODE_ID HOST:PORT INBOX [TRANSFER_MRU]";
+const USAGE: &str = "usage: interop-hardy NODE_ID HOST:PORT INBOX [TRANSFER_MRU] | forward COUNT";
 const APPLICATION: u32 = 1;
 const ECHO: u32 = 7;
 
@@ -84,6 +88,12 @@ impl Application for Inbox {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [word, count] = arguments.as_slice()
+        && word == "forward"
+    {
+        println!("{}", forward::run(count.parse()?).await?);
+        return Ok(());
+    }
     let ([node, listen, inbox], rest) = arguments.split_first_chunk().ok_or(USAGE)?;
     let node: NodeId = node.parse().map_err(|error| format!("{node}: {error}"))?;
     let ids = NodeIds::try_from([node].as_slice())?;
