@@ -11,12 +11,14 @@ mod exit;
 mod failure;
 mod fetch;
 mod init;
+mod invitation;
 mod jobs;
 mod journey;
 mod key;
 mod model;
 mod peer;
 mod printer;
+mod qr;
 mod query;
 mod recv;
 mod run;
@@ -49,7 +51,7 @@ use crate::settings::{self, Loaded, Overrides, Paths, env::Environment};
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Submit and fetch", &["submit", "fetch", "list", "status", "watch", "cancel"]),
     ("Send and receive", &["send", "recv", "query", "trigger"]),
-    ("Carry", &["peer", "spool", "ping"]),
+    ("Carry", &["peer", "join", "spool", "ping"]),
     ("Models", &["model"]),
     ("Node", &["init", "run", "doctor", "selftest"]),
     ("Tools", &["key", "bundle", "completions", "man"]),
@@ -214,6 +216,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Query(args) => query::query(context, args.what).await,
         Command::Trigger(args) => trigger::trigger(context, args).await,
         Command::Peer(peer) => peer::peer(context, peer).await,
+        Command::Join { uri, dry_run } => invitation::join(context, &uri, dry_run).await,
         Command::Spool(spool) => peer::spool(context, spool).await,
         Command::Ping { to, wait } => peer::ping(context, &to, wait).await,
         Command::Model(model) => model::model(context, model).await,

@@ -12,6 +12,7 @@ mod events;
 mod extract;
 mod guard;
 mod incoming;
+mod invitations;
 mod jobs;
 mod listeners;
 mod models;
@@ -132,6 +133,8 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/models", get(models::list).post(models::add))
         .route("/api/models/{name}", get(models::show).delete(models::drop_model))
         .route("/api/peers", get(peers::list).post(peers::add).delete(peers::forget))
+        .route("/api/invitations", post(invitations::invite))
+        .route("/api/join", post(invitations::join))
         .route("/api/spool/export", post(peers::spool_export))
         .route("/api/spool/import", post(peers::spool_import))
         .route("/api/status", get(node::status))

@@ -99,6 +99,8 @@ pub const CLOCK_DOUBT: Duration = Duration::from_secs(24 * 3600);
 pub const LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Lifetime of a job if none is given: a bus that comes once a week comes at least twice.
 pub const LIFETIME_DEFAULT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How long an invitation holds if nobody says otherwise: long enough to be carried there by hand.
+pub const INVITATION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Hops that a bundle made here may take. Enough for any mule chain; ends loops among strangers.
 pub const HOP_LIMIT: u8 = 64;
 /// How long a finished job is remembered beyond the lifetime of its bundle, so that a late copy is not run

@@ -6,10 +6,12 @@ pub mod clock;
 mod executor;
 mod foundation;
 pub mod identity;
+mod joining;
 pub mod mailbox;
 mod metrics;
 mod ops;
 mod peers;
+mod reach;
 mod readiness;
 pub(crate) mod rehearsal;
 mod resources;
@@ -50,12 +52,16 @@ struct Node {
 impl Node {
     /// Drives one agent until `stop`. See "The run loop contract" in ARCHITECTURE.
     async fn run(mut self, stop: CancellationToken) -> Result<(), NodeError> {
+        let mut lingers_until = None;
         loop {
             // Steps 1 and 2: records become durable before anything behind them is executed. What nobody
-            // waits for may wait for company.
+            // waits for may wait for company, but not longer because more comes.
             self.drain();
-            if !self.executor.may_linger() {
+            if self.executor.may_linger() {
+                lingers_until.get_or_insert(self.clock.now() + LINGER);
+            } else {
                 self.executor.flush(&stop).await?;
+                lingers_until = None;
             }
 
             // Step 3: exactly one thing.
@@ -64,11 +70,12 @@ impl Node {
                 biased;
                 () = stop.cancelled() => return self.executor.flush(&stop).await,
                 () = self.clock.sleep_until(wake) => Mail::Input(Input::Deadline),
-                Some(mail) = self.mailbox.recv() => mail,
-                () = tokio::time::sleep(LINGER), if self.executor.may_linger() => {
+                () = self.clock.sleep_until(lingers_until) => {
                     self.executor.flush(&stop).await?;
+                    lingers_until = None;
                     continue;
                 }
+                Some(mail) = self.mailbox.recv() => mail,
             };
 
             // Step 4: one mutation, and those that wait already: they share the synchronisation of step 2.

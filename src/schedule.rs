@@ -4,7 +4,7 @@
 mod place;
 
 use bundle_spec::{
-    Cid, Digest,
+    Alias, Cid, Digest,
     adu::{Failure, Kind, ModelSelector},
     manifest::AssetKind,
 };
@@ -49,6 +49,8 @@ pub struct Asset<'a> {
     pub name: &'a str,
     /// Its manifest.
     pub manifest: Cid,
+    /// The SHA-256 of its file, if its manifest says it.
+    pub alias: Option<Alias>,
     /// What it is for.
     pub kind: AssetKind,
 }

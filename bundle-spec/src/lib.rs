@@ -5,6 +5,7 @@
 //! panic.
 
 pub mod adu;
+mod alias;
 pub mod block;
 mod builder;
 mod bundle;
@@ -16,6 +17,7 @@ mod error;
 mod flags;
 pub mod fragment;
 mod id;
+pub mod invitation;
 pub mod manifest;
 mod primary;
 pub mod report;
@@ -26,6 +28,7 @@ mod time;
 pub mod validate;
 
 pub use self::{
+    alias::{Alias, AliasError},
     block::{Block, HopCount, NewBlock},
     builder::{Builder, Forwarding, HopLimitExceeded},
     bundle::{BLOCKS_MAX, Bundle, HEADER_BYTES_MAX, Header, PayloadTail},

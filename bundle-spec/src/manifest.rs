@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use bytes::Bytes;
 
 use crate::{
-    BlockRef, Cid, Codec,
+    Alias, BlockRef, Cid, Codec,
     adu::{
         AduError, CHUNK_LISTS_MAX, PARAMETER_KEY_BYTES_MAX, PARAMETERS_MAX, Value,
         dag::{Fields, Node},
@@ -76,11 +76,23 @@ pub struct Manifest {
     pub file: BlockRef,
     /// Chunk lists, in order; each is a dag-cbor block.
     pub chunk_lists: Vec<BlockRef>,
-    /// What the file's own header says: architecture, context length and the like.
+    /// What the file's own header says (architecture, context length and the like), and
+    /// [`Manifest::ALIAS_HINT`].
     pub hints: BTreeMap<String, Value>,
 }
 
 impl Manifest {
+    /// The hint that holds the SHA-256 of the whole file, as 64 hexadecimal digits in lower case.
+    pub const ALIAS_HINT: &'static str = "sha256";
+
+    /// The SHA-256 of the whole file, as whoever made the manifest says. A claim until the file has been put
+    /// together. `None` if nothing is said, or not in the one form that it has.
+    #[must_use]
+    pub fn alias(&self) -> Option<Alias> {
+        let Some(Value::Text(digits)) = self.hints.get(Self::ALIAS_HINT) else { return None };
+        Alias::from_hex(digits).ok().filter(|alias| alias.hex() == *digits)
+    }
+
     /// The deterministic encoding.
     #[must_use]
     pub fn encode(&self) -> Bytes {

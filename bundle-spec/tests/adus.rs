@@ -8,7 +8,7 @@ mod samples;
 use std::{fs, path::PathBuf};
 
 use bundle_spec::{
-    BlockRef, Cid,
+    Alias, BlockRef, Cid,
     adu::{
         ADU_BYTES_MAX, Adu, AduError, Advert, CHUNK_LISTS_MAX, Cancel, Failure, HAVE_ENTRIES_MAX, Have,
         INPUTS_MAX, Job, JobInput, JobResult, Kind, ModelSelector, Receipt, SealedJob, SealedResult, Value,
@@ -286,6 +286,26 @@ fn a_full_chunk_list_and_a_full_manifest_fit_into_an_adu() {
     let over = ChunkList { chunks: vec![chunk; CHUNKS_PER_LIST_MAX + 1] };
     let expected = AduError::Limit { key: "chunks", max: CHUNKS_PER_LIST_MAX };
     assert_eq!(ChunkList::decode(&over.encode()), Err(expected));
+}
+
+#[test]
+fn a_manifest_says_the_alias_of_its_file_in_one_form_only() {
+    let manifest = samples::data();
+    let alias: Alias =
+        "sha256:f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2".parse().unwrap();
+    assert_eq!(manifest.alias(), Some(alias));
+    assert_eq!(samples::manifest().alias(), None, "one without the hint is read as well");
+    let others = [
+        Value::Text(alias.hex().to_uppercase()),
+        Value::Text(alias.to_string()),
+        Value::Text(alias.hex()[1..].to_owned()),
+        Value::Integer(7),
+    ];
+    for other in others {
+        let mut manifest = manifest.clone();
+        manifest.hints.insert(Manifest::ALIAS_HINT.to_owned(), other.clone());
+        assert_eq!(Manifest::decode(&manifest.encode()).unwrap().alias(), None, "{other:?}");
+    }
 }
 
 #[test]

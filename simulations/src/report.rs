@@ -121,7 +121,7 @@ fn told(host: usize, event: &Event, hosts: &[Host]) -> Option<(&'static str, usi
             "forwarded",
             json!({ "bundle": bundle.to_string(), "peer": name(peer), "job": job_text(job), "len": len }),
         ),
-        EventKind::Delivered { bundle } => ("delivered", json!({ "bundle": bundle.to_string() })),
+        EventKind::Delivered { bundle, .. } => ("delivered", json!({ "bundle": bundle.to_string() })),
         EventKind::Deleted { bundle, why } => {
             ("deleted", json!({ "bundle": bundle.to_string(), "why": why }))
         }

@@ -74,7 +74,9 @@ impl Agent {
     /// A result bundle has reached its destination: this node.
     pub(super) fn acknowledge_result(&mut self, told: &Told, arrival: &Arrival, is_news: bool) {
         if is_news {
-            self.tell(EventKind::Delivered { bundle: arrival.header.bundle_id().detached() });
+            let (header, payload) = (&arrival.header, arrival.payload);
+            let endpoint = header.primary().destination().detached();
+            self.tell(EventKind::Delivered { bundle: header.bundle_id().detached(), endpoint, payload });
         }
         // A job that is not waited for here (taken back, or forgotten) is over for us all the same. A failure
         // that another node may not have gets no receipt: copies of the job go on. Neither does an answer

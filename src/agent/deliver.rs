@@ -17,14 +17,15 @@ impl Agent {
         }
         let (bundle, payload) = (arrival.header.bundle_id().detached(), arrival.payload);
         self.keep(arrival, None, Retention::Delivered);
-        self.tell(EventKind::Delivered { bundle: bundle.clone() });
+        self.tell(EventKind::Delivered { bundle: bundle.clone(), endpoint: endpoint.clone(), payload });
         self.outputs.push_back(Output::Deliver { endpoint, bundle, payload });
     }
 
     /// The echo: the same payload goes to where it came from, unless that is an echo, too.
     fn send_back(&mut self, arrival: &Arrival, endpoint: Eid) {
         let bundle = arrival.header.bundle_id();
-        self.tell(EventKind::Delivered { bundle: bundle.detached() });
+        let (told, payload) = (endpoint.clone(), arrival.payload);
+        self.tell(EventKind::Delivered { bundle: bundle.detached(), endpoint: told, payload });
         let back = bundle.source.detached();
         if let Some(node) = back.node_id().filter(|node| !endpoints::is_echo(node, &back)) {
             let draft = Draft {

@@ -1,6 +1,6 @@
 //! What people may want to know: events as they happen, and a job's journey as it is kept.
 
-use bundle_spec::{BundleId, Cid, NodeId, report::StatusReport};
+use bundle_spec::{BlockRef, BundleId, Cid, Eid, NodeId, report::StatusReport};
 
 use super::{CloseReason, LinkId};
 use crate::time::Time;
@@ -63,6 +63,10 @@ pub enum EventKind {
     Delivered {
         /** Which. */
         bundle: BundleId,
+        /** Which endpoint. */
+        endpoint: Eid,
+        /** Its payload. */
+        payload: BlockRef,
     },
     /// A bundle is no longer held.
     Deleted {

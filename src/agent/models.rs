@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bundle_spec::{BlockRef, Cid, Codec, Digest, adu::Advert, manifest::Manifest};
+use bundle_spec::{Alias, BlockRef, Cid, Codec, Digest, adu::Advert, manifest::Manifest};
 
 use super::{Agent, Answer, CallId, EventKind, JobState, ModelRecord, Output, Record, SubmitError};
 use crate::{limits, time::Time};
@@ -14,13 +14,16 @@ pub(super) struct Model {
     pub(super) record: ModelRecord,
     /// Its manifest; `None` if this version cannot read it.
     pub(super) manifest: Option<Manifest>,
+    /// The SHA-256 of its file, if the manifest says it.
+    pub(super) alias: Option<Alias>,
 }
 
 impl Model {
     /// What the record says.
     pub(super) fn of(record: ModelRecord) -> Self {
         let manifest = Manifest::decode(&record.adu).ok();
-        Self { record, manifest }
+        let alias = manifest.as_ref().and_then(Manifest::alias);
+        Self { record, manifest, alias }
     }
 
     /// The name by which jobs ask for it.

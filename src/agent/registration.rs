@@ -219,9 +219,9 @@ impl Agent {
     /// A bundle of an endpoint of many has reached this node, too; it is carried on.
     pub(super) fn delivered_copy(&mut self, arrival: &Arrival) -> Output {
         let bundle = arrival.header.bundle_id().detached();
-        self.tell(EventKind::Delivered { bundle: bundle.clone() });
-        let endpoint = arrival.header.primary().destination().detached();
-        Output::Deliver { endpoint, bundle, payload: arrival.payload }
+        let (endpoint, payload) = (arrival.header.primary().destination().detached(), arrival.payload);
+        self.tell(EventKind::Delivered { bundle: bundle.clone(), endpoint: endpoint.clone(), payload });
+        Output::Deliver { endpoint, bundle, payload }
     }
 
     /// Every endpoint in which somebody is registered or at which something waits.

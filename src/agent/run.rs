@@ -76,6 +76,7 @@ impl Agent {
         let assets = self.models.values().map(|model| Asset {
             name: &model.record.name,
             manifest: model.manifest_cid(),
+            alias: model.alias,
             kind: model.manifest.as_ref().map_or(AssetKind::Data, |manifest| manifest.kind),
         });
         Capacity {

@@ -1,6 +1,6 @@
 //! What people see of the agent's state. Plain values, taken by getters.
 
-use bundle_spec::{BlockRef, BundleId, Cid, Digest, Eid, NodeId, adu::Kind};
+use bundle_spec::{Alias, BlockRef, BundleId, Cid, Digest, Eid, NodeId, adu::Kind};
 
 use super::{JobState, JourneyEntry, LinkId, Resources, Retention, Seal, Withheld};
 use crate::time::Time;
@@ -82,6 +82,8 @@ pub struct ModelView {
     pub manifest: Cid,
     /// Size of the file in bytes; zero if unknown.
     pub size: u64,
+    /// The SHA-256 of the file, where it is known.
+    pub alias: Option<Alias>,
     /// Whether it is complete here.
     pub held: bool,
     /// Nodes that say they have it.

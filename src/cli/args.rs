@@ -109,9 +109,19 @@ pub(super) enum Command {
     /// Run a command for every bundle that comes
     #[command(after_long_help = examples::TRIGGER)]
     Trigger(Trigger),
-    /// Add and dial other nodes
+    /// Invite, add and dial other nodes
     #[command(subcommand, after_long_help = examples::PEER)]
     Peer(Peer),
+    /// Join the node that an invitation is from
+    #[command(after_long_help = examples::JOIN)]
+    Join {
+        /// What `pannier peer invite` has printed there; `-` for standard input
+        #[arg(value_name = "URI")]
+        uri: String,
+        /// Only show whom it is from and what would be done
+        #[arg(long, visible_alias = "dryrun")]
+        dry_run: bool,
+    },
     /// Carry bundles on a stick
     #[command(subcommand, after_long_help = examples::SPOOL)]
     Spool(Spool),
@@ -196,7 +206,7 @@ pub(super) struct Submit {
     /// The input; `-` for standard input
     #[arg(value_name = "FILE", default_value = "-")]
     pub(super) file: PathBuf,
-    /// By which model: a name or a CID
+    /// By which model: a name, a CID or `sha256:HEX`
     #[arg(short, long, value_name = "NAME|CID")]
     pub(super) model: Option<String>,
     /// Kind of work, like `chat`; `data` only carries
@@ -294,6 +304,8 @@ pub(super) enum Peer {
         /// `quic://HOST:PORT`, or `tcpclv4`, `mtcp`, `stcp`, `udp`; `?eid=NODE` names who is there
         address: String,
     },
+    /// Print an invitation, with which another node can `join` this one
+    Invite(Invite),
     /// List addresses and the nodes that were met
     List,
     /// No longer dial an address
@@ -301,6 +313,23 @@ pub(super) enum Peer {
         /// Where it leads to: what was said behind `?` does not matter
         address: String,
     },
+}
+
+/// How others are asked in.
+#[derive(Debug, Args)]
+pub(super) struct Invite {
+    /// What people call this node
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// How long it holds; by default 30 days
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    pub(super) lifetime: Option<std::time::Duration>,
+    /// Show it as a QR code, even where it is not seen on a terminal
+    #[arg(long)]
+    pub(super) qr: bool,
+    /// Write it as a QR code into this PNG file
+    #[arg(long, value_name = "FILE")]
+    pub(super) png: Option<PathBuf>,
 }
 
 /// Sticks.
@@ -334,12 +363,15 @@ pub(super) enum Model {
         /// What jobs call it; by default the file's name
         #[arg(long)]
         name: Option<String>,
+        /// What it is: a model, or `data` for any other file
+        #[arg(long, value_name = "KIND", default_value = "gguf", value_parser = ["gguf", "data"])]
+        kind: String,
     },
     /// List models here and elsewhere
     List,
     /// Show one model
     Show {
-        /// A name or a CID
+        /// A name, a CID or `sha256:HEX`
         name: String,
     },
     /// No longer keep a model

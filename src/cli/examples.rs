@@ -31,8 +31,11 @@ pub(super) const TRIGGER: &str = "Examples:
   pannier trigger -e incoming -c ./print.sh
   pannier trigger -e incoming --once -c ./print.sh";
 pub(super) const PEER: &str = "Examples:
-  pannier peer add quic://192.168.1.7:4558
-  pannier peer list";
+  pannier peer invite --name clinic --png clinic.png
+  pannier peer add quic://192.168.1.7:4558";
+pub(super) const JOIN: &str = "Examples:
+  pannier join pannier:bq4asbwk
+  wl-paste | pannier join --dry-run -";
 pub(super) const SPOOL: &str = "Examples:
   pannier spool export /media/stick --max 60GB
   pannier spool import /media/stick";

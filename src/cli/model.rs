@@ -16,7 +16,7 @@ const READ_BYTES: usize = 256 * 1024;
 
 pub(super) async fn model(context: &Context, command: Model) -> Result<Exit, Failure> {
     match command {
-        Model::Add { file, name } => add(context, &file, name).await,
+        Model::Add { file, name, kind } => add(context, &file, name, &kind).await,
         Model::List => list(context).await,
         Model::Show { name } => show(context, &name).await,
         Model::Drop { name } => {
@@ -29,7 +29,7 @@ pub(super) async fn model(context: &Context, command: Model) -> Result<Exit, Fai
     }
 }
 
-async fn add(context: &Context, file: &Path, name: Option<String>) -> Result<Exit, Failure> {
+async fn add(context: &Context, file: &Path, name: Option<String>, kind: &str) -> Result<Exit, Failure> {
     let unreadable = |error: &io::Error| Failure::io(format!("`{}` cannot be read", file.display()), error);
     let usual = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name =
@@ -47,13 +47,17 @@ async fn add(context: &Context, file: &Path, name: Option<String>) -> Result<Exi
         .inspect_ok(move |bytes| moving.inc(u64::try_from(bytes.len()).unwrap_or(0)))
         .map_ok(Frame::data);
     let body = StreamBody::new(frames).boxed_unsync();
-    let path = format!("/api/models?name={}", escaped(&name));
+    let path = format!("/api/models?name={}&kind={kind}", escaped(&name));
     let reply = context.client()?.exchange(Method::POST, &path, "application/octet-stream", body).await;
     bar.finish_and_clear();
     let reply = reply?.checked()?;
     let model: ModelWire = serde_json::from_slice(&reply.body)
         .map_err(|error| Failure::new(Exit::Failed, "the node's answer makes no sense").cause(error))?;
-    context.printer.talk(&format!("`{}` is kept here, {}", model.name, show_size(model.size)))?;
+    let known = match model.known {
+        Some(known) if known > 0 => format!("; {} of it were here already", show_size(known)),
+        Some(_) | None => String::new(),
+    };
+    context.printer.talk(&format!("`{}` is kept here, {}{known}", model.name, show_size(model.size)))?;
     context.printer.data(&model.manifest)?;
     context.printer.line("result", &model)?;
     Ok(Exit::Done)

@@ -9,6 +9,7 @@ use super::{
     Context, Exit, Failure,
     args::{Peer, Spool},
     client::escaped,
+    invitation,
     printer::Printer,
     status::when,
 };
@@ -21,6 +22,7 @@ pub(super) async fn peer(context: &Context, command: Peer) -> Result<Exit, Failu
     let client = context.client()?;
     let printer = &context.printer;
     match command {
+        Peer::Invite(args) => return invitation::invite(context, args).await,
         Peer::Add { address } => {
             let added: PeerRequest =
                 client.json(Method::POST, "/api/peers", &PeerRequest { address }).await?;
@@ -40,7 +42,8 @@ pub(super) async fn peer(context: &Context, command: Peer) -> Result<Exit, Failu
                 printer.line("peer", peer)?;
             }
             if peers.is_empty() {
-                printer.talk("no peers; `pannier peer add quic://HOST:PORT` adds one")?;
+                printer
+                    .talk("no peers; `pannier join URI` or `pannier peer add quic://HOST:PORT` adds one")?;
             }
             printer.line("result", json!({ "peers": peers.len() }))?;
         }

@@ -54,6 +54,11 @@ impl Printer {
         self.json
     }
 
+    /// Whether people see stdout at once.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
     /// Whether stderr takes colour.
     pub(super) fn is_colourful(&self) -> bool {
         match self.color {

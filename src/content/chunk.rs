@@ -1,20 +1,25 @@
 //! Where a file is cut into chunks. `model add` calls it; nothing is read here.
 //!
 //! Chunks of a model follow its tensors, so that two files that share tensors share chunks, and an edited
-//! header changes the chunks of the header only.
+//! header changes the chunks of the header only. The rule is a part of the protocol (`adus.md`): nodes that
+//! cut one file differently have two models.
 
 use std::ops::Range;
 
 use crate::limits::BLOCK_BYTES_MAX;
 
+/// Parts below this length share chunks, in bytes. Longer ones share none, so that a tensor whose length
+/// changes moves no cut but those of the few short ones beside it; and chunks stay few, as there are at most
+/// two in 256 KiB even where every other part is short.
+pub const SHARING_BYTES_MAX: u64 = 256 * 1024;
+
 /// The chunks of a file of `len` bytes, in order and without gaps, each of 1 to [`BLOCK_BYTES_MAX`] bytes.
 ///
 /// `boundaries` are the offsets at which parts of the file begin, ascending; for a model the end of its
 /// header, then its tensors. The bytes before the first boundary (the header) share no chunk with others.
-/// After that a chunk holds as many whole parts as fit; a part that does not fit into one chunk begins one,
-/// is cut every [`BLOCK_BYTES_MAX`] bytes, and shares its last chunk with nobody. Without boundaries all
-/// chunks but the last have [`BLOCK_BYTES_MAX`] bytes. Boundaries outside the file or out of order are
-/// passed over.
+/// After that neighbours below [`SHARING_BYTES_MAX`] share a chunk, as many as fit; any other part is cut
+/// every [`BLOCK_BYTES_MAX`] bytes and shares no chunk. Without boundaries all chunks but the last have
+/// [`BLOCK_BYTES_MAX`] bytes. Boundaries outside the file or out of order are passed over.
 #[must_use]
 pub fn plan(len: u64, boundaries: &[u64]) -> Vec<Range<u64>> {
     let mut chunks = Vec::new();
@@ -24,16 +29,16 @@ pub fn plan(len: u64, boundaries: &[u64]) -> Vec<Range<u64>> {
     }
     let mut open: Option<Range<u64>> = None;
     for part in parts {
+        if part.end - part.start >= SHARING_BYTES_MAX {
+            chunks.extend(open.take());
+            cut(&part, &mut chunks);
+            continue;
+        }
         open = match open {
             Some(chunk) if part.end - chunk.start <= BLOCK_BYTES_MAX => Some(chunk.start..part.end),
             before => {
                 chunks.extend(before);
-                if part.end - part.start <= BLOCK_BYTES_MAX {
-                    Some(part)
-                } else {
-                    cut(&part, &mut chunks);
-                    None
-                }
+                Some(part)
             }
         };
     }
@@ -81,9 +86,31 @@ mod tests {
     #[test]
     fn a_header_shares_no_chunk_and_small_tensors_share_one() {
         assert_eq!(plan(500, &[100, 100, 200, 300]), [0..100, 100..500]);
-        let exact = 100 + MAX;
-        assert_eq!(plan(exact, &[100, 200]), [0..100, 100..exact]);
-        assert_eq!(plan(exact + 1, &[100, 200]), [0..100, 100..200, 200..exact + 1]);
+        let short = MAX / 5;
+        let boundaries: Vec<_> = (0..8).map(|part| 100 + part * short).collect();
+        let cut = 100 + 5 * short;
+        assert_eq!(plan(100 + 8 * short, &boundaries), [0..100, 100..cut, cut..100 + 8 * short]);
+    }
+
+    #[test]
+    fn a_tensor_shares_no_chunk_from_a_quarter_of_one_on() {
+        let (begin, end) = (200, 200 + SHARING_BYTES_MAX);
+        assert_eq!(plan(end + 50, &[100, begin, end]), [0..100, 100..begin, begin..end, end..end + 50]);
+        assert_eq!(plan(end + 49, &[100, begin, end - 1]), [0..100, 100..end + 49]);
+    }
+
+    #[test]
+    fn a_tensor_that_gets_another_length_changes_no_cut_behind_the_next_long_one() {
+        let lens_behind = |len: u64| {
+            let boundaries = [100, 100 + len, 200 + len, 300 + len + SHARING_BYTES_MAX];
+            let chunks = plan(boundaries[3] + 5 * MAX, &boundaries);
+            let behind = chunks.iter().filter(|chunk| chunk.start >= boundaries[2]);
+            behind.map(|chunk| chunk.end - chunk.start).collect::<Vec<_>>()
+        };
+        let expected = [SHARING_BYTES_MAX + 100, MAX, MAX, MAX, MAX, MAX];
+        for len in [1, 5_000, SHARING_BYTES_MAX, MAX, 3 * MAX + 7] {
+            assert_eq!(lens_behind(len), expected, "{len}");
+        }
     }
 
     #[test]

@@ -62,7 +62,9 @@ fn described(kind: &EventKind) -> (&'static str, Value) {
         ),
         EventKind::Received { bundle, peer, job, len } => ("received", moved(bundle, peer, *job, *len)),
         EventKind::Forwarded { bundle, peer, job, len } => ("forwarded", moved(bundle, peer, *job, *len)),
-        EventKind::Delivered { bundle } => ("delivered", json!({ "bundle": bundle.to_string() })),
+        EventKind::Delivered { bundle, endpoint, .. } => {
+            ("delivered", json!({ "bundle": bundle.to_string(), "endpoint": endpoint.to_string() }))
+        }
         EventKind::Deleted { bundle, why } => {
             ("deleted", json!({ "bundle": bundle.to_string(), "detail": why }))
         }

@@ -1,7 +1,12 @@
 //! `/api/models`: what is held, what is known to be somewhere, add and drop.
 
 use axum::{Json, body::Body, extract::State, http::StatusCode};
+use bundle_spec::{
+    Alias,
+    manifest::{AssetKind, Manifest},
+};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     Shared,
@@ -20,71 +25,86 @@ pub(super) async fn list(State(gateway): Shared) -> Result<Json<Vec<ModelWire>>,
     Ok(Json(models.iter().map(views::model).collect()))
 }
 
-/// `GET /api/models/{name}`: by name or by CID.
+/// `GET /api/models/{name}`: by name, by CID or by `sha256:` and digits.
 pub(super) async fn show(
     State(gateway): Shared,
     Path(name): Path<String>,
 ) -> Result<Json<ModelWire>, Problem> {
     let models = gateway.handle.models().await?;
-    let found = models.iter().find(|view| view.name == name || view.manifest.to_string() == name);
+    let found = models.iter().find(|view| views::is_called(view, &name));
     found.map(|view| Json(views::model(view))).ok_or_else(|| unknown(&name))
 }
 
-/// What the file shall be called.
+/// What the file shall be called, and what it is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddQuery {
     name: String,
+    /// `gguf` if nothing is said, or `data`.
+    kind: Option<String>,
 }
 
-/// `POST /api/models?name=NAME`: the body is the file.
+/// `POST /api/models?name=NAME&kind=KIND`: the body is the file.
 pub(super) async fn add(
     State(gateway): Shared,
     query: Result<Query<AddQuery>, Problem>,
     mut request: Body,
 ) -> Result<(StatusCode, Json<ModelWire>), Problem> {
     let received = match named(query) {
-        Ok(name) => Incoming::receive(&gateway, &mut request).await.map(|file| (name, file)),
+        Ok(asset) => Incoming::receive(&gateway, &mut request).await.map(|file| (asset, file)),
         Err(problem) => Err(problem),
     };
-    let (name, file) = match received {
+    let ((name, kind), file) = match received {
         Ok(received) => received,
         Err(problem) => {
             incoming::hear_out(&mut request).await;
             return Err(problem);
         }
     };
-    let model = gateway.node.import_model(name, file.path.clone()).await?;
+    let model = gateway.node.import_model(name, kind, file.path.clone()).await?;
     let wire = ModelWire {
         name: model.name,
         manifest: model.manifest.to_string(),
         size: model.size,
         held: String::from("here"),
         at: Vec::new(),
-        hints: serde_json::Value::Null,
+        hints: model.alias.map_or(Value::Null, |alias| json!({ Manifest::ALIAS_HINT: alias.hex() })),
+        known: Some(model.known),
     };
     Ok((StatusCode::CREATED, Json(wire)))
 }
 
-fn named(query: Result<Query<AddQuery>, Problem>) -> Result<String, Problem> {
-    let Query(AddQuery { name }) = query?;
+fn named(query: Result<Query<AddQuery>, Problem>) -> Result<(String, AssetKind), Problem> {
+    let Query(AddQuery { name, kind }) = query?;
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         let detail = format!("a model's name has 1 to {NAME_BYTES_MAX} bytes and no control characters");
         return Err(Problem::bad(detail).parameter("name"));
     }
-    Ok(name)
+    if name.starts_with(Alias::PREFIX) {
+        let detail = "a model is found by its file's hash under any name, and no name begins with `sha256:`";
+        return Err(Problem::bad(detail).parameter("name").hint("--name NAME"));
+    }
+    let kind = match kind.as_deref() {
+        None | Some("gguf") => AssetKind::Gguf,
+        Some("data") => AssetKind::Data,
+        Some(other) => {
+            let detail = format!("`{other}` is none of `gguf`, and `data` for any other file");
+            return Err(Problem::bad(detail).parameter("kind"));
+        }
+    };
+    Ok((name, kind))
 }
 
 /// `DELETE /api/models/{name}`.
 pub(super) async fn drop_model(
     State(gateway): Shared,
     Path(name): Path<String>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Value>, Problem> {
     gateway.handle.drop_model(name.clone()).await.map_err(|error| match Problem::from(error) {
         Problem { code: Code::NotFound, .. } => unknown(&name),
         other => other,
     })?;
-    Ok(Json(serde_json::json!({ "name": name })))
+    Ok(Json(json!({ "name": name })))
 }
 
 fn unknown(name: &str) -> Problem {

@@ -1,9 +1,9 @@
 //! What the gateway asks of the node beyond the mailbox: files, addresses, sticks, health. The node
 //! implements it; tests have a second implementation.
 
-use std::{future::Future, path::PathBuf, pin::Pin};
+use std::{future::Future, path::PathBuf, pin::Pin, time::Duration};
 
-use bundle_spec::Cid;
+use bundle_spec::{Alias, Cid, invitation::Invitation, manifest::AssetKind};
 
 /// An answer that takes its time.
 pub type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, OperationError>> + Send + 'a>>;
@@ -11,7 +11,7 @@ pub type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, OperationError
 /// What a node can do for people beyond the mailbox.
 pub trait NodeOps: Send + Sync {
     /// Takes a file into the store and keeps it under a name. The caller removes the file afterwards.
-    fn import_model(&self, name: String, file: PathBuf) -> Operation<'_, ImportedModel>;
+    fn import_model(&self, name: String, kind: AssetKind, file: PathBuf) -> Operation<'_, ImportedModel>;
 
     /// Dials an address from now on; survives a restart.
     fn peers_add(&self, address: String) -> Operation<'_, ()>;
@@ -21,6 +21,12 @@ pub trait NodeOps: Send + Sync {
 
     /// Every address that is dialled.
     fn peers_list(&self) -> Operation<'_, Vec<PeerAddress>>;
+
+    /// Makes an invitation of this node.
+    fn invite(&self, terms: InvitationTerms) -> Operation<'_, Introduced>;
+
+    /// Dials whom an invitation names, and takes its keys in; changes nothing if it is only tried.
+    fn join(&self, invitation: Invitation, dry_run: bool) -> Operation<'_, Introduced>;
 
     /// Writes what is useful elsewhere into a folder.
     fn spool_export(&self, request: SpoolExport) -> Operation<'_, SpoolReport>;
@@ -47,6 +53,9 @@ pub enum OperationError {
     /// Nothing of that name.
     #[error("{0}")]
     NotFound(String),
+    /// Its time is over.
+    #[error("{0}")]
+    Expired(String),
     /// The store is full.
     #[error("the store is full")]
     StoreFull,
@@ -70,6 +79,10 @@ pub struct ImportedModel {
     pub manifest: Cid,
     /// Its size in bytes.
     pub size: u64,
+    /// How many of them were in the store already.
+    pub known: u64,
+    /// The SHA-256 of the file.
+    pub alias: Option<Alias>,
 }
 
 /// An address that is dialled.
@@ -83,6 +96,26 @@ pub struct PeerAddress {
     pub connected: bool,
     /// What went wrong last, in words; empty if nothing did.
     pub trouble: String,
+}
+
+/// How an invitation is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InvitationTerms {
+    /// What people call this node.
+    pub name: Option<String>,
+    /// How long it holds; `None` for the usual time.
+    pub lifetime: Option<Duration>,
+}
+
+/// An invitation that was made or accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduced {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// Where who invites is dialled.
+    pub addresses: Vec<String>,
+    /// What is not as people might expect, in words.
+    pub findings: Vec<String>,
 }
 
 /// What shall be written onto a stick.

@@ -54,7 +54,7 @@ async fn model(
 ) -> Result<Json<Value>, OpenAiProblem> {
     let Path(id) = id?;
     let models = gateway.handle.models().await.map_err(Problem::from)?;
-    let found = models.iter().find(|view| view.name == id || view.manifest.to_string() == id);
+    let found = models.iter().find(|view| views::is_called(view, &id));
     let unknown =
         || Problem::new(Code::NotFound, format!("no model `{id}` is known here")).parameter("model");
     let found = found.ok_or_else(unknown)?;

@@ -15,7 +15,7 @@ use super::{
     wait,
     wire::PingWire,
 };
-use crate::node::mailbox::{Answer, EventKind, NewBundle, Retention, Stopped, Submission, Terms};
+use crate::node::mailbox::{Answer, BundleView, EventKind, NewBundle, Retention, Stopped, Submission, Terms};
 
 /// Demux (dtn) and service number (ipn) of the endpoint that sends back what it gets.
 const ECHO: (&str, u64) = ("echo", 7);
@@ -83,18 +83,27 @@ impl Gateway {
     ) -> Result<BundleId, Problem> {
         let here = self.own_endpoint(PING);
         loop {
-            match events.recv().await {
-                Ok(event) if !matches!(event.kind, EventKind::Delivered { .. }) => continue,
+            match events.recv().await.map(|event| event.kind) {
+                Ok(EventKind::Delivered { bundle, endpoint, payload: come })
+                    if endpoint == here && come.cid.digest() == payload.digest() =>
+                {
+                    return Ok(bundle);
+                }
+                Ok(_) => {}
                 Err(RecvError::Closed) => return Err(Stopped.into()),
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-            }
-            let waiting = self.handle.waiting(here.clone(), usize::MAX, true).await?;
-            let mut answers = waiting.into_iter().map(|view| view.bundle).filter(|bundle| {
-                bundle.payload.cid.digest() == payload.digest() && bundle.retention == Retention::Delivered
-            });
-            if let Some(answer) = answers.next() {
-                return Ok(answer.id);
+                Err(RecvError::Lagged(_)) => {
+                    // It may have been among what was told and missed.
+                    let waiting = self.handle.waiting(here.clone(), usize::MAX, true).await?;
+                    let mut come = waiting.into_iter().map(|view| view.bundle);
+                    if let Some(answer) = come.find(|bundle| is_echo(bundle, payload)) {
+                        return Ok(answer.id);
+                    }
+                }
             }
         }
     }
+}
+
+fn is_echo(bundle: &BundleView, payload: Cid) -> bool {
+    bundle.payload.cid.digest() == payload.digest() && bundle.retention == Retention::Delivered
 }

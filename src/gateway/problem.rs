@@ -322,6 +322,7 @@ impl From<OperationError> for Problem {
         match error {
             OperationError::Invalid(_) => Self::bad(detail),
             OperationError::NotFound(_) => Self::new(Code::NotFound, detail),
+            OperationError::Expired(_) => Self::new(Code::Expired, detail),
             OperationError::StoreFull => Self::new(Code::StoreFull, detail).hint(ROOM),
             OperationError::Limit(_) => Self::new(Code::LimitReached, detail),
             OperationError::Unavailable(_) => Self::new(Code::Unavailable, detail),

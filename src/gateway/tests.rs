@@ -8,13 +8,20 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
+use bundle_spec::{
+    DtnTime,
+    invitation::{Introduction, Invitation},
+    manifest::AssetKind,
+    sign::SigningKey,
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{
     node_ops::{
-        Check, ImportedModel, Operation, OperationError, PeerAddress, SpoolExport, SpoolReport, Verdict,
+        Check, ImportedModel, Introduced, InvitationTerms, Operation, OperationError, PeerAddress,
+        SpoolExport, SpoolReport, Verdict,
     },
     *,
 };
@@ -26,14 +33,15 @@ struct Pretended {
 }
 
 impl NodeOps for Pretended {
-    fn import_model(&self, name: String, file: PathBuf) -> Operation<'_, ImportedModel> {
+    fn import_model(&self, name: String, kind: AssetKind, file: PathBuf) -> Operation<'_, ImportedModel> {
         Box::pin(async move {
             let bytes = std::fs::read(file).unwrap();
-            if !bytes.starts_with(b"GGUF") {
+            if kind == AssetKind::Gguf && !bytes.starts_with(b"GGUF") {
                 return Err(OperationError::Invalid("it does not begin with `GGUF`".to_owned()));
             }
             let size = u64::try_from(bytes.len()).unwrap();
-            Ok(ImportedModel { name, manifest: bundle_spec::Cid::dag_cbor(&bytes), size })
+            let manifest = bundle_spec::Cid::dag_cbor(&bytes);
+            Ok(ImportedModel { name, manifest, size, known: 4, alias: None })
         })
     }
 
@@ -54,6 +62,22 @@ impl NodeOps for Pretended {
         let address = String::from("quic://127.0.0.1:9");
         let trouble = String::from("refused");
         Box::pin(async move { Ok(vec![PeerAddress { address, node: None, connected: false, trouble }]) })
+    }
+
+    fn invite(&self, terms: InvitationTerms) -> Operation<'_, Introduced> {
+        Box::pin(async move {
+            let addresses = vec!["quic://127.0.0.1:9".to_owned()];
+            Ok(Introduced { invitation: invitation(terms.name), addresses, findings: Vec::new() })
+        })
+    }
+
+    fn join(&self, invitation: Invitation, _dry_run: bool) -> Operation<'_, Introduced> {
+        Box::pin(async move {
+            match invitation.introduction.name.as_deref() {
+                Some("late") => Err(OperationError::Expired("the invitation has expired".to_owned())),
+                _ => Ok(Introduced { invitation, addresses: Vec::new(), findings: Vec::new() }),
+            }
+        })
     }
 
     fn spool_export(&self, request: SpoolExport) -> Operation<'_, SpoolReport> {
@@ -445,16 +469,53 @@ async fn models_are_listed_in_both_shapes_added_and_dropped() {
     let add = |body: &'static str| request("POST", "/api/models?name=new").body(Body::from(body)).unwrap();
     let got = desk.ask(add("GGUF and so on")).await;
     assert_eq!((got.status, got.json()["size"].as_u64()), (StatusCode::CREATED, Some(14)));
+    assert_eq!(got.json()["known"], 4);
     let got = desk.ask(add("nonsense")).await;
     assert_eq!(
         (got.status, got.json()["detail"].as_str()),
         (StatusCode::BAD_REQUEST, Some("it does not begin with `GGUF`"))
     );
+    let add_as =
+        |query: &str| request("POST", &format!("/api/models?{query}")).body(Body::from("nonsense")).unwrap();
+    assert_eq!(desk.ask(add_as("name=new&kind=data")).await.status, StatusCode::CREATED);
+    assert_eq!(desk.ask(add_as("name=new&kind=onyx")).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(desk.ask(add_as("name=sha256:new&kind=data")).await.status, StatusCode::BAD_REQUEST);
     let left = std::fs::read_dir(desk.folder.path().join("incoming")).unwrap().count();
     assert_eq!(left, 0, "files on their way in are removed");
     let delete = || request("DELETE", &format!("/api/models/{MODEL}")).body(Body::empty()).unwrap();
     assert_eq!(desk.ask(delete()).await.status, StatusCode::OK);
     assert_eq!(desk.ask(delete()).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_invitation_is_made_read_and_followed_and_what_is_none_is_refused() {
+    let desk = Desk::open().await;
+    let made = desk.post("/api/invitations", json!({ "name": "clinic", "lifetime": "2d" })).await;
+    assert_eq!((made.status, &made.json()["name"]), (StatusCode::CREATED, &json!("clinic")));
+    let uri = made.json()["uri"].clone();
+    let followed = desk.post("/api/join", json!({ "invitation": uri, "dry_run": true })).await;
+    assert_eq!((followed.status, &followed.json()["joined"]), (StatusCode::OK, &json!(false)));
+    assert_eq!((&followed.json()["uri"], &followed.json()["expires_at"]), (&uri, &Value::Null));
+    let late =
+        desk.post("/api/join", json!({ "invitation": invitation(Some("late".to_owned())).to_string() }));
+    let late = late.await;
+    assert_eq!((late.status, &late.json()["code"]), (StatusCode::GONE, &json!("expired")));
+    for (path, body, parameter) in [
+        ("/api/join", json!({ "invitation": "pannier:babc" }), "invitation"),
+        ("/api/join", json!({ "invitation": "quic://h:1" }), "invitation"),
+        ("/api/invitations", json!({ "lifetime": "long" }), "lifetime"),
+    ] {
+        let got = desk.post(path, body).await;
+        assert_eq!(got.status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(got.json()["parameter"], parameter, "{path}");
+    }
+}
+
+fn invitation(name: Option<String>) -> Invitation {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let (node, expires) = (key.public().node_id(), DtnTime::UNKNOWN);
+    Invitation::sign(Introduction { node, name, expires, places: Vec::new(), keys: Vec::new() }, &key)
+        .unwrap()
 }
 
 #[tokio::test]

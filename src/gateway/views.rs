@@ -1,7 +1,7 @@
 //! From the agent's views to what our own paths say. Computes, asks nobody.
 
 use bundle_spec::{
-    BundleFlags, Cid, DtnTime, Header, NodeId,
+    Alias, BundleFlags, Cid, DtnTime, Header, NodeId,
     adu::{Failure, JobResult, Kind, Outcome, Output, Statement},
     manifest::Manifest,
 };
@@ -125,7 +125,7 @@ fn withheld((why, bundles): &(Withheld, usize)) -> WithheldWire {
 }
 
 /// RFC 3339 in UTC with whole seconds.
-fn rfc3339(time: DtnTime) -> String {
+pub(super) fn rfc3339(time: DtnTime) -> String {
     let whole = DtnTime(time.0 / 1000 * 1000).to_string();
     whole.replace(".000Z", "Z")
 }
@@ -278,6 +278,15 @@ pub(super) fn model(view: &ModelView) -> ModelWire {
         held: held(view).to_owned(),
         at: view.at.iter().map(ToString::to_string).collect(),
         hints,
+        known: None,
+    }
+}
+
+/// Whether this text names the model: its name, its CID or its alias.
+pub(super) fn is_called(view: &ModelView, text: &str) -> bool {
+    match text.parse::<Alias>() {
+        Ok(alias) => view.alias == Some(alias),
+        Err(_) => view.name == text || view.manifest.to_string() == text,
     }
 }
 

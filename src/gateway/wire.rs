@@ -181,9 +181,12 @@ pub struct ModelWire {
     pub held: String,
     /// Nodes that say they have it.
     pub at: Vec<String>,
-    /// What the file's own header says.
+    /// What the file's own header says, and its SHA-256.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub hints: Value,
+    /// Bytes of the file that were in the store already; said of a file that has just been added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<u64>,
 }
 
 /// A node that was met, or an address that is dialled, or both.
@@ -212,6 +215,60 @@ pub struct PeerWire {
 pub struct PeerRequest {
     /// For example `quic://HOST:PORT`.
     pub address: String,
+}
+
+/// An invitation to be made.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationRequest {
+    /// What people call this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How long it holds, e.g. `30d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
+}
+
+/// An invitation to be accepted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// As `pannier peer invite` prints it.
+    pub invitation: String,
+    /// Whether it is only looked at.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InvitationWire {
+    /// The whole of it.
+    pub uri: String,
+    /// Who invites.
+    pub node: String,
+    /// Its key, as libp2p writes it.
+    pub peer_id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Until when it holds, in RFC 3339; absent if it has no end.
+    pub expires_at: Option<String>,
+    /// Where it is dialled.
+    pub addresses: Vec<String>,
+    /// For whom can be sealed with the keys in it: `node`, or `role NAME`.
+    pub seals_for: Vec<String>,
+    /// What is not as people might expect.
+    pub findings: Vec<String>,
+}
+
+/// An invitation that was accepted or looked at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JoinedWire {
+    /// Which.
+    #[serde(flatten)]
+    pub invitation: InvitationWire,
+    /// Whether who invites is dialled from now on.
+    pub joined: bool,
 }
 
 /// A stick.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::body::Bytes;
 use bundle_spec::{
-    BlockRef, Cid,
+    Alias, AliasError, BlockRef, Cid,
     adu::{ADU_BYTES_MAX, Job, JobInput, Kind, ModelSelector, Value},
 };
 
@@ -145,13 +145,25 @@ fn job_of(work: Work, sealer: Option<&Sealer>) -> Result<(Job, Vec<Bytes>), Prob
 
 fn selector(kind: Kind, model: Option<&str>) -> Result<ModelSelector, Problem> {
     match model.filter(|model| !model.is_empty()) {
-        Some(model) => {
-            Ok(model.parse().map_or_else(|_| ModelSelector::Named(model.to_owned()), ModelSelector::Cid))
-        }
+        Some(model) => named(model),
         None if kind == Kind::Echo => Ok(ModelSelector::None),
         None => Err(Problem::bad(format!("work of kind `{kind}` needs a model"))
             .parameter("model")
             .hint("pannier model list")),
+    }
+}
+
+/// A CID, an alias in its one spelling, or a name.
+fn named(model: &str) -> Result<ModelSelector, Problem> {
+    if let Ok(cid) = model.parse() {
+        return Ok(ModelSelector::Cid(cid));
+    }
+    match model.parse::<Alias>() {
+        Ok(alias) => Ok(ModelSelector::Named(alias.to_string())),
+        Err(AliasError::Prefix) => Ok(ModelSelector::Named(model.to_owned())),
+        Err(error @ AliasError::Digits) => {
+            Err(Problem::bad(error.to_string()).parameter("model").hint("sha256sum FILE"))
+        }
     }
 }
 
@@ -262,5 +274,15 @@ mod tests {
         let cid = Cid::dag_cbor(b"manifest");
         assert_eq!(selector(Kind::Chat, Some(&cid.to_string())).unwrap(), ModelSelector::Cid(cid));
         assert_eq!(selector(Kind::Chat, Some("field")).unwrap(), ModelSelector::Named("field".to_owned()));
+        let alias = format!("sha256:{}", "0a".repeat(32));
+        for typed in [alias.clone(), format!("sha256:{}", "0A".repeat(32))] {
+            assert_eq!(
+                selector(Kind::Chat, Some(&typed)).unwrap(),
+                ModelSelector::Named(alias.clone()),
+                "one question has one spelling"
+            );
+        }
+        let short = selector(Kind::Chat, Some("sha256:0a")).unwrap_err();
+        assert_eq!(short.parameter.as_deref(), Some("model"));
     }
 }

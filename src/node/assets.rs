@@ -1,19 +1,26 @@
 //! Assets on this node: a file becomes blocks and a manifest; a manifest becomes a file that an engine can
 //! open.
 
+mod hashing;
+#[cfg(test)]
+mod tests;
+
 use std::{
+    collections::BTreeMap,
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, Write},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use bundle_spec::{
-    BlockRef, Cid, Codec,
-    adu::AduError,
+    Alias, BlockRef, Cid, Codec, Digest,
+    adu::{AduError, Value},
     manifest::{AssetKind, CHUNKS_PER_LIST_MAX, ChunkList, Manifest},
 };
 use bytes::Bytes;
 
+use self::hashing::{Hashing, Names};
 use crate::{
     content::chunk,
     inference::gguf::{self, GgufError},
@@ -47,6 +54,17 @@ pub enum AssetError {
         /// What came out.
         actual: Cid,
     },
+    /// What came out is the file that the manifest names, and not the one that people know by its hash.
+    #[error("the assembled file is {actual}, while its manifest says {expected}: get the model elsewhere")]
+    Alias {
+        /// What the manifest says.
+        expected: Alias,
+        /// What came out.
+        actual: Alias,
+    },
+    /// A file without bytes.
+    #[error("the file is empty")]
+    Empty,
     /// The file has more chunks than a manifest can name within its size.
     #[error("the file has {0} bytes, more than a manifest can describe")]
     TooLarge(u64),
@@ -61,66 +79,115 @@ pub(super) struct Imported {
     pub(super) adu: Bytes,
     /// Every block that belongs to it.
     pub(super) blocks: Vec<BlockRef>,
+    /// How many bytes of the file took no new room, as their chunks were in the store.
+    pub(super) known: u64,
 }
 
 /// Longest file that a manifest can describe: its chunk lists must fit the manifest ADU.
 const FILE_BYTES_MAX: u64 = 1024 * CHUNKS_PER_LIST_MAX as u64 * limits::BLOCK_BYTES_MAX;
 
-/// Takes a model file apart: checks its header, stores its chunks, their lists and the manifest. Blocks of
-/// an import that fails are forgotten again.
-pub(super) fn import(store: &dyn Store, path: &Path) -> Result<Imported, AssetError> {
-    let mut blocks = Vec::new();
-    let imported = import_into(store, path, &mut blocks);
+/// Takes a file apart: checks its header if it is to be a model, stores the chunks that are not here yet,
+/// their lists and the manifest. Of an import that fails nothing stays.
+pub(super) fn import(store: &dyn Store, path: &Path, kind: AssetKind) -> Result<Imported, AssetError> {
+    let mut intake = Intake { store, blocks: Vec::new(), fresh: Vec::new(), known: 0 };
+    let imported = intake.take(path, kind);
     if imported.is_err() {
-        // The blocks are nobody's yet; what cannot be released is swept at the next start.
-        let _ = blocks.iter().try_for_each(|block: &BlockRef| store.release(block.cid.digest()));
+        // What was here before belongs to somebody else. What cannot be released is swept at the next start.
+        let _ = store.release_all(&intake.fresh);
     }
     let (manifest, adu) = imported?;
-    Ok(Imported { manifest, adu, blocks })
+    Ok(Imported { manifest, adu, blocks: intake.blocks, known: intake.known })
 }
 
-fn import_into(
-    store: &dyn Store,
-    path: &Path,
-    blocks: &mut Vec<BlockRef>,
-) -> Result<(BlockRef, Bytes), AssetError> {
-    let mut file = File::open(path)?;
-    let len = file.metadata()?.len();
-    if len > FILE_BYTES_MAX {
-        return Err(AssetError::TooLarge(len));
+/// Whether every block of an asset is in the store: one that was here already may have been let go of before
+/// the asset was kept.
+pub(super) fn is_complete(store: &dyn Store, imported: &Imported) -> Result<bool, StoreError> {
+    for block in &imported.blocks {
+        if !holds(store, block)? {
+            return Ok(false);
+        }
     }
-    let header = gguf::Header::read(&mut file)?;
-    let mut whole = blake3::Hasher::new();
-    let mut chunks = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    for range in chunk::plan(len, &header.boundaries()) {
-        let size = usize::try_from(range.end - range.start).expect("a chunk fits memory");
-        let mut bytes = vec![0; size];
-        file.read_exact(&mut bytes)?;
-        whole.update(&bytes);
-        let block = put(store, &bytes, Codec::Raw)?;
-        blocks.push(block);
-        chunks.push(block);
-    }
-    let mut chunk_lists = Vec::new();
-    for part in chunks.chunks(CHUNKS_PER_LIST_MAX) {
-        let list = put(store, &ChunkList { chunks: part.to_vec() }.encode(), Codec::DagCbor)?;
-        blocks.push(list);
-        chunk_lists.push(list);
-    }
-    let file = BlockRef { cid: Cid::new(Codec::Raw, *whole.finalize().as_bytes()), len };
-    let adu = Manifest { kind: AssetKind::Gguf, file, chunk_lists, hints: gguf::hints(&header) }.encode();
-    let manifest = put(store, &adu, Codec::DagCbor)?;
-    blocks.push(manifest);
-    Ok((manifest, adu))
+    Ok(true)
 }
 
-fn put(store: &dyn Store, bytes: &[u8], codec: Codec) -> Result<BlockRef, StoreError> {
-    let len = u64::try_from(bytes.len()).expect("a length fits 64 bits");
-    let mut writer = store.create(len)?;
-    writer.write(bytes)?;
-    let block = writer.finish(None)?;
-    Ok(BlockRef { cid: block.cid.with_codec(codec), ..block })
+fn holds(store: &dyn Store, block: &BlockRef) -> Result<bool, StoreError> {
+    let reader = store.open(block.cid.digest())?;
+    Ok(reader.is_some_and(|reader| reader.len() == block.len))
+}
+
+/// A file on its way into the store.
+struct Intake<'a> {
+    store: &'a dyn Store,
+    /// Every block of it so far.
+    blocks: Vec<BlockRef>,
+    /// Those that were not here before.
+    fresh: Vec<Digest>,
+    /// How many bytes of chunks were here before.
+    known: u64,
+}
+
+impl Intake<'_> {
+    fn take(&mut self, path: &Path, kind: AssetKind) -> Result<(BlockRef, Bytes), AssetError> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        if len == 0 {
+            return Err(AssetError::Empty);
+        }
+        if len > FILE_BYTES_MAX {
+            return Err(AssetError::TooLarge(len));
+        }
+        let (boundaries, mut hints) = match kind {
+            AssetKind::Gguf => {
+                let header = gguf::Header::read(&mut file)?;
+                (header.boundaries(), gguf::hints(&header))
+            }
+            AssetKind::Onnx | AssetKind::Whisper | AssetKind::Data => (Vec::new(), BTreeMap::new()),
+        };
+        file.rewind()?;
+        let (names, chunks) = self.cut(&mut file, &chunk::plan(len, &boundaries))?;
+        let mut chunk_lists = Vec::new();
+        for list in ChunkList::lists(&chunks) {
+            chunk_lists.push(self.put(&list.encode(), Codec::DagCbor)?);
+        }
+        hints.insert(Manifest::ALIAS_HINT.to_owned(), Value::Text(names.alias.hex()));
+        let file = BlockRef { cid: names.cid, len };
+        let adu = Manifest { kind, file, chunk_lists, hints }.encode();
+        Ok((self.put(&adu, Codec::DagCbor)?, adu))
+    }
+
+    /// Stores the chunks of a file. One chunk is read, two wait, one is hashed with the whole: memory does
+    /// not grow with the file.
+    fn cut(&mut self, file: &mut File, plan: &[Range<u64>]) -> Result<(Names, Vec<BlockRef>), AssetError> {
+        let whole = Hashing::begin()?;
+        let mut chunks = Vec::with_capacity(plan.len());
+        for range in plan {
+            let mut bytes = vec![0; usize::try_from(range.end - range.start).expect("a chunk fits memory")];
+            file.read_exact(&mut bytes)?;
+            let bytes = Bytes::from(bytes);
+            whole.update(bytes.clone());
+            let fresh_before = self.fresh.len();
+            let chunk = self.put(&bytes, Codec::Raw)?;
+            if self.fresh.len() == fresh_before {
+                self.known += chunk.len;
+            }
+            chunks.push(chunk);
+        }
+        Ok((whole.finish(), chunks))
+    }
+
+    /// Stores a block unless it is here.
+    fn put(&mut self, bytes: &[u8], codec: Codec) -> Result<BlockRef, StoreError> {
+        let named = BlockRef::raw(bytes);
+        let block = BlockRef { cid: named.cid.with_codec(codec), ..named };
+        if !holds(self.store, &block)? {
+            let mut writer = self.store.create(block.len)?;
+            writer.write(bytes)?;
+            writer.finish(Some(block.cid))?;
+            self.fresh.push(*block.cid.digest());
+        }
+        self.blocks.push(block);
+        Ok(block)
+    }
 }
 
 /// The file that a manifest describes, in `folder`, with its content verified. Assembled once and then kept;
@@ -142,21 +209,32 @@ pub(super) fn assemble(store: &dyn Store, manifest: &BlockRef, folder: &Path) ->
     std::fs::create_dir_all(folder)?;
     let part = path.with_extension("part");
     let mut file = File::create(&part)?;
-    let mut whole = blake3::Hasher::new();
+    let whole = Hashing::begin()?;
     for list in &parsed.chunk_lists {
         for chunk in ChunkList::decode(&get(store, list)?)?.chunks {
-            let bytes = get(store, &chunk)?;
-            whole.update(&bytes);
+            let bytes = Bytes::from(get(store, &chunk)?);
+            whole.update(bytes.clone());
             file.write_all(&bytes)?;
         }
     }
-    let actual = Cid::new(Codec::Raw, *whole.finalize().as_bytes());
-    if actual != parsed.file.cid {
+    if let Err(error) = check(&parsed, &whole.finish()) {
         std::fs::remove_file(&part)?;
-        return Err(AssetError::Mismatch { expected: parsed.file.cid, actual });
+        return Err(error);
     }
     std::fs::rename(&part, &path)?;
     Ok(path)
+}
+
+/// Whether a file is what its manifest says. Its SHA-256 is looked at this once: a file with the same CID has
+/// the same one.
+fn check(manifest: &Manifest, names: &Names) -> Result<(), AssetError> {
+    if names.cid != manifest.file.cid {
+        return Err(AssetError::Mismatch { expected: manifest.file.cid, actual: names.cid });
+    }
+    match manifest.alias() {
+        Some(expected) if expected != names.alias => Err(AssetError::Alias { expected, actual: names.alias }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn extension(kind: AssetKind) -> &'static str {

@@ -1,16 +1,18 @@
 //! What the gateway asks of the node beyond the mailbox: files, addresses, sticks, health.
 
+mod import;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use bundle_spec::{NodeId, manifest::Manifest};
-
+use bundle_spec::{NodeId, invitation::Invitation, manifest::AssetKind, sign::SigningKey};
 use tokio::sync::watch;
 
 use super::{
-    assets::{self, AssetError},
+    assets::AssetError,
+    joining::Joining,
     mailbox::{CallError, Handle, StoreError},
     metrics::Metrics,
     peers::{PeerError, Peers},
@@ -20,17 +22,29 @@ use crate::{
     agent::SubmitError,
     cla::spool::{self, SpoolError},
     gateway::node_ops::{
-        Check, ImportedModel, NodeOps, Operation, OperationError, PeerAddress, SpoolExport, SpoolReport,
-        Verdict,
+        Check, ImportedModel, Introduced, InvitationTerms, NodeOps, Operation, OperationError, PeerAddress,
+        SpoolExport, SpoolReport, Verdict,
     },
+    inference::gguf::GgufError,
     settings::{Settings, quantity::show_count},
 };
+
+/// How others and this node get together.
+pub(super) struct Doors {
+    /// Who is dialled.
+    pub(super) peers: Arc<Peers>,
+    /// Where others dial.
+    pub(super) listening: Listening,
+    /// Who this node is.
+    pub(super) key: SigningKey,
+}
 
 /// The node behind the gateway.
 pub(super) struct Ops {
     handle: Handle,
     peers: Arc<Peers>,
     listening: Listening,
+    joining: Joining,
     metrics: Arc<Metrics>,
     /// Engines that do not run, each with the reason; `None` until they were probed.
     trouble: watch::Receiver<Option<Vec<(String, String)>>>,
@@ -42,23 +56,14 @@ impl Ops {
     pub(super) fn new(
         settings: &Settings,
         handle: Handle,
-        (peers, listening): (Arc<Peers>, Listening),
+        Doors { peers, listening, key }: Doors,
         metrics: Arc<Metrics>,
         trouble: watch::Receiver<Option<Vec<(String, String)>>>,
     ) -> Self {
         let engines = settings.inference.engines.clone();
-        Self { handle, peers, listening, metrics, trouble, engines, keep_free: settings.store.keep_free }
-    }
-
-    async fn import(&self, name: String, file: PathBuf) -> Result<ImportedModel, OperationError> {
-        let store = Arc::clone(self.handle.store());
-        let imported = tokio::task::spawn_blocking(move || assets::import(&*store, &file))
-            .await
-            .expect("an import does not panic")?;
-        let size = Manifest::decode(&imported.adu).expect("what was encoded decodes").file.len;
-        let manifest = imported.manifest.cid;
-        self.handle.add_model(name.clone(), imported.manifest, imported.adu, imported.blocks).await?;
-        Ok(ImportedModel { name, manifest, size })
+        let joining = Joining::new(settings, &handle, key, Arc::clone(&peers));
+        let keep_free = settings.store.keep_free;
+        Self { handle, peers, listening, joining, metrics, trouble, engines, keep_free }
     }
 
     async fn checks(&self, quick: bool) -> Result<Vec<Check>, OperationError> {
@@ -203,8 +208,8 @@ impl Ops {
 }
 
 impl NodeOps for Ops {
-    fn import_model(&self, name: String, file: PathBuf) -> Operation<'_, ImportedModel> {
-        Box::pin(self.import(name, file))
+    fn import_model(&self, name: String, kind: AssetKind, file: PathBuf) -> Operation<'_, ImportedModel> {
+        Box::pin(import::import(&self.handle, name, kind, file))
     }
 
     fn peers_add(&self, address: String) -> Operation<'_, ()> {
@@ -217,6 +222,14 @@ impl NodeOps for Ops {
 
     fn peers_list(&self) -> Operation<'_, Vec<PeerAddress>> {
         Box::pin(self.addresses())
+    }
+
+    fn invite(&self, terms: InvitationTerms) -> Operation<'_, Introduced> {
+        Box::pin(async move { self.joining.invite(self.listening.state(), terms) })
+    }
+
+    fn join(&self, invitation: Invitation, dry_run: bool) -> Operation<'_, Introduced> {
+        Box::pin(async move { self.joining.join(invitation, dry_run) })
     }
 
     fn spool_export(&self, request: SpoolExport) -> Operation<'_, SpoolReport> {
@@ -282,7 +295,12 @@ impl From<AssetError> for OperationError {
     fn from(error: AssetError) -> Self {
         match error {
             AssetError::Store(error) => error.into(),
-            AssetError::Header(_) | AssetError::TooLarge(_) => Self::Invalid(error.to_string()),
+            AssetError::Header(GgufError::NotGguf) => {
+                Self::Invalid(format!("{error}; kind `data` takes any file"))
+            }
+            AssetError::Header(_) | AssetError::TooLarge(_) | AssetError::Empty => {
+                Self::Invalid(error.to_string())
+            }
             other => Self::Failed(other.to_string()),
         }
     }

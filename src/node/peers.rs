@@ -2,7 +2,7 @@
 //! Each convergence layer sees the addresses of its own road.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -100,20 +100,34 @@ impl Peers {
 
     /// Keeps an address; again is no error. What was known of the same place before is forgotten.
     pub(super) fn add(&self, address: &str) -> Result<(), PeerError> {
-        let address = parse(address)?;
-        may_be_reached(&address, self.can_sign)?;
+        self.keep(&[parse(address)?])?;
+        Ok(())
+    }
+
+    /// Keeps all of these addresses or none.
+    pub(super) fn keep(&self, addresses: &[PeerAddress]) -> Result<(), PeerError> {
+        addresses.iter().try_for_each(|address| self.may_reach(address))?;
         let mut known = self.known.lock().expect("no holder panics");
         let mut named = known.named.clone();
-        match named.iter().position(|known| known.is_same_place(&address)) {
-            Some(place) => named[place].clone_from(&address),
-            None if named.len() == PEERS_MAX => return Err(PeerError::TooMany),
-            None => named.push(address.clone()),
+        for address in addresses {
+            match named.iter().position(|known| known.is_same_place(address)) {
+                Some(place) => named[place].clone_from(address),
+                None if named.len() == PEERS_MAX => return Err(PeerError::TooMany),
+                None => named.push(address.clone()),
+            }
         }
         self.write(&named)?;
         known.named = named;
         // Whoever names a peer again hopes that it is there: an unchanged list wakes the dialler, too.
-        self.roads[&address.road()].send_replace(known.of(address.road()));
+        for road in addresses.iter().map(PeerAddress::road).collect::<BTreeSet<_>>() {
+            self.roads[&road].send_replace(known.of(road));
+        }
         Ok(())
+    }
+
+    /// Whether this node has what it takes to dial an address.
+    pub(super) fn may_reach(&self, address: &PeerAddress) -> Result<(), PeerError> {
+        may_be_reached(address, self.can_sign)
     }
 
     /// Drops an address, whatever was said of the place.

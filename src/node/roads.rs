@@ -188,7 +188,7 @@ impl Roads<'_> {
         let leniency = leniency(lax);
         self.own(Box::new(Ipnd { listen, to, period, leniency, offers, found, bound }));
         let peers = Arc::clone(self.peers);
-        let clear = self.clear_roads();
+        let clear = clear_roads(self.settings);
         self.owned.own("neighbours", async move {
             while found_told.changed().await.is_ok() {
                 let found = found_told.borrow_and_update().clone().into_iter();
@@ -202,18 +202,6 @@ impl Roads<'_> {
         });
     }
 
-    /// The roads on which encryption is forbidden for those who come.
-    fn clear_roads(&self) -> Vec<Road> {
-        let settings = self.settings;
-        let roads = [
-            (Road::Tcpclv4, settings.tcpclv4.clear_only),
-            (Road::Mtcp, settings.mtcp.clear_only),
-            (Road::Stcp, settings.stcp.clear_only),
-            (Road::Udp, settings.udp.clear_only),
-        ];
-        roads.into_iter().filter_map(|(road, is_clear)| is_clear.then_some(road)).collect()
-    }
-
     fn own(&mut self, cla: Box<dyn ConvergenceLayer>) {
         let name = cla.name();
         let serving = cla.run(self.handle.clone(), self.stop.clone());
@@ -223,6 +211,17 @@ impl Roads<'_> {
             }
         });
     }
+}
+
+/// The roads on which encryption is forbidden for those who come.
+pub(super) fn clear_roads(settings: &Settings) -> Vec<Road> {
+    let roads = [
+        (Road::Tcpclv4, settings.tcpclv4.clear_only),
+        (Road::Mtcp, settings.mtcp.clear_only),
+        (Road::Stcp, settings.stcp.clear_only),
+        (Road::Udp, settings.udp.clear_only),
+    ];
+    roads.into_iter().filter_map(|(road, is_clear)| is_clear.then_some(road)).collect()
 }
 
 /// A peer as sessions see it.

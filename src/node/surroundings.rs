@@ -9,8 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    NodeError, clock::Clock, foundation::write_clock, mailbox::Handle, metrics::Metrics, ops::Ops,
-    peers::Peers, readiness::ReadyLink, resources, roads::Roads,
+    NodeError,
+    clock::Clock,
+    foundation::write_clock,
+    mailbox::Handle,
+    metrics::Metrics,
+    ops::{Doors, Ops},
+    peers::Peers,
+    readiness::ReadyLink,
+    resources,
+    roads::Roads,
 };
 use crate::{agent::EngineState, gateway, inference::supervisor::Supervisor, limits, settings::Settings};
 
@@ -48,7 +56,13 @@ impl Surroundings {
         let roads = Roads { settings, handle, key, peers: &peers, stop: &stop, owned: &mut owned };
         let (links, listening) = roads.start().await;
         let (failures, failures_told) = watch::channel(None);
-        let ops = Arc::new(Ops::new(settings, handle.clone(), (peers, listening), metrics, failures_told));
+        let ops = Arc::new(Ops::new(
+            settings,
+            handle.clone(),
+            Doors { peers, listening, key: key.clone() },
+            metrics,
+            failures_told,
+        ));
         let api = start_gateway(settings, handle, ops, &stop, &mut owned).await?;
         owned.own("engines", probe(supervisor, engines, failures, stop.clone()));
         Ok(Self { links, api, owned, stop })

@@ -1,6 +1,7 @@
 //! The placement of one job.
 
 use bundle_spec::{
+    Alias,
     adu::{Failure, ModelSelector},
     manifest::AssetKind,
 };
@@ -53,9 +54,17 @@ fn asset<'a>(model: &ModelSelector, assets: &'a [Asset<'a>]) -> Wanted<'a> {
     let (found, name) = match model {
         ModelSelector::None => return Wanted::None,
         ModelSelector::Cid(cid) => (assets.iter().find(|asset| asset.manifest == *cid), cid.to_string()),
-        ModelSelector::Named(name) => (assets.iter().find(|asset| asset.name == name), name.clone()),
+        ModelSelector::Named(name) => (named(name, assets), name.clone()),
     };
     found.map_or(Wanted::Elsewhere(name), Wanted::Here)
+}
+
+/// The asset that is called so here, or whose file has this SHA-256.
+fn named<'a>(name: &str, assets: &'a [Asset<'a>]) -> Option<&'a Asset<'a>> {
+    match name.parse::<Alias>() {
+        Ok(alias) => assets.iter().find(|asset| asset.alias == Some(alias)),
+        Err(_) => assets.iter().find(|asset| asset.name == name),
+    }
 }
 
 fn blocks(count: usize) -> String {
@@ -73,12 +82,31 @@ mod tests {
     use crate::schedule::Engine;
 
     const CHAT: [Kind; 1] = [Kind::Chat];
+    const REPORT: Alias = Alias::new([7; 32]);
 
     #[test]
     fn a_job_runs_where_engine_model_blocks_and_slot_are() {
         check(ModelSelector::Named("report".to_owned()), 0, 1, &run(Some("report")));
         check(ModelSelector::Cid(Cid::dag_cbor(b"report")), 0, 1, &run(Some("report")));
         check(ModelSelector::None, 0, 1, &run(None));
+    }
+
+    #[test]
+    fn a_job_finds_its_model_by_the_hash_of_the_file() {
+        check(ModelSelector::Named(REPORT.to_string()), 0, 1, &run(Some("report")));
+        let other = Alias::new([8; 32]).to_string();
+        let elsewhere = Placement::FetchModel { model: other.clone() };
+        check(ModelSelector::Named(other), 0, 1, &elsewhere);
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_hash_does_not_stand_for_it() {
+        let alias = Alias::new([8; 32]).to_string();
+        let model = ModelSelector::Named(alias.clone());
+        let need = Need { kind: Kind::Chat, model: &model, missing: &[] };
+        let mut capacity = capacity(1);
+        capacity.assets[0].name = &alias;
+        assert_eq!(place(&need, &capacity), Placement::FetchModel { model: alias.clone() });
     }
 
     #[test]
@@ -117,8 +145,12 @@ mod tests {
     }
 
     fn capacity(slots_free: usize) -> Capacity<'static> {
-        let report = Asset { name: "report", manifest: Cid::dag_cbor(b"report"), kind: AssetKind::Gguf };
-        let map = Asset { name: "map", manifest: Cid::dag_cbor(b"map"), kind: AssetKind::Data };
+        let asset = |name: &'static str, alias, kind| {
+            let manifest = Cid::dag_cbor(name.as_bytes());
+            Asset { name, manifest, alias, kind }
+        };
+        let report = asset("report", Some(REPORT), AssetKind::Gguf);
+        let map = asset("map", None, AssetKind::Data);
         Capacity {
             engines: vec![Engine { name: "llama", kinds: &CHAT }],
             assets: vec![report, map],

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use crate::shell::{Home, stdout};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "submit",
     "fetch",
     "list",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 21] = [
     "query",
     "trigger",
     "peer",
+    "join",
     "spool",
     "ping",
     "model",

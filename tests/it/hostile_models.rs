@@ -70,12 +70,51 @@ fn a_sound_model_is_taken_shown_and_dropped() {
     fs::write(node.home.path().join("tiny.gguf"), model(&[16, 64], 4096)).unwrap();
     let added = node.told(&["model", "add", "tiny.gguf"]);
     assert_eq!((added["name"].as_str(), added["held"].as_str()), (Some("tiny"), Some("here")));
+    assert_eq!(added["known"], 0);
     assert_eq!(node.told(&["model", "show", "tiny"])["hints"]["architecture"], "llama");
+    let digits = added["hints"]["sha256"].as_str().unwrap().to_owned();
+    let alias = format!("sha256:{digits}");
+    for text in [alias.clone(), format!("sha256:{}", digits.to_uppercase())] {
+        assert_eq!(node.told(&["model", "show", &text])["name"], "tiny");
+    }
+    assert_eq!(node.home.exit(&["model", "show", &format!("sha256:{}", "0".repeat(64))]), 5);
+    assert_eq!(node.home.exit(&["model", "add", "tiny.gguf", "--name", &alias]), 1);
     let again = node.told(&["model", "add", "tiny.gguf", "--name", "other"]);
     assert_eq!(again["manifest"], added["manifest"], "the same file is the same model");
+    assert_eq!(again["known"], again["size"], "nothing of it is new");
     node.command(&["model", "drop", "tiny"]);
     assert_eq!(node.home.exit(&["model", "show", "tiny"]), 5);
     assert_eq!(node.told(&["model", "show", "other"])["manifest"], added["manifest"]);
+}
+
+#[test]
+fn a_job_finds_its_model_by_the_hash_of_the_file() {
+    let node = Node::start();
+    fs::write(node.home.path().join("tiny.gguf"), model(&[16, 64], 4096)).unwrap();
+    let added = node.told(&["model", "add", "tiny.gguf"]);
+    let alias = format!("sha256:{}", added["hints"]["sha256"].as_str().unwrap());
+    // The engine at hand takes other models, and says so once it has been shown this one.
+    let found = node.echo(&["--model", &alias], "by hash");
+    let shown = node.home.pannier(&["fetch", &found, "--wait=1m"], b"");
+    assert_eq!(shown.status.code(), Some(4), "{}", stderr(&shown));
+    assert!(stderr(&shown).contains("the model"), "{}", stderr(&shown));
+    let other = node.echo(&["--model", &format!("sha256:{}", "0".repeat(64))], "by another");
+    assert_eq!(node.home.exit(&["fetch", &other]), 3);
+    let short = node.home.pannier(&["submit", "--kind", "echo", "--model", "sha256:0123", "-"], b"by half");
+    assert_eq!(short.status.code(), Some(1));
+    assert!(stderr(&short).contains("64 hexadecimal digits"), "{}", stderr(&short));
+}
+
+#[test]
+fn any_file_is_kept_as_data_if_its_owner_says_so() {
+    let node = Node::start();
+    fs::write(node.home.path().join("map"), "here be dragons").unwrap();
+    let refused = node.home.pannier(&["model", "add", "map"], b"");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("kind `data` takes any file"), "{}", stderr(&refused));
+    let added = node.told(&["model", "add", "map", "--kind", "data"]);
+    assert_eq!((added["name"].as_str(), added["size"].as_u64()), (Some("map"), Some(15)));
+    assert_eq!(node.home.exit(&["model", "add", "map", "--kind", "scroll"]), 2);
 }
 
 #[test]

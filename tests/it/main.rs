@@ -11,6 +11,7 @@ mod cli_help;
 mod cli_node;
 mod doctor;
 mod hostile_models;
+mod joining;
 mod mule_chain;
 mod openai_gateway;
 mod readiness;

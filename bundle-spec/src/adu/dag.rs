@@ -43,6 +43,28 @@ pub(crate) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// Checks an encoding and opens it, whatever it is.
+    pub(crate) fn read(key: &'static str, bytes: &'a [u8]) -> Result<Self, AduError> {
+        if bytes.len() > ADU_BYTES_MAX {
+            return Err(AduError::TooLong);
+        }
+        let malformed = |offset| AduError::Malformed { offset };
+        let end = skip(bytes, 0, 0).map_err(malformed)?;
+        if end != bytes.len() {
+            return Err(malformed(end));
+        }
+        Ok(Self { key, bytes })
+    }
+
+    /// The same item by another name, for what is said of it.
+    pub(crate) fn named(self, key: &'static str) -> Self {
+        Self { key, ..self }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        self.bytes == [NULL]
+    }
+
     /// The encoding.
     pub(crate) fn encoded(&self) -> &'a [u8] {
         self.bytes
@@ -220,15 +242,7 @@ impl<'a> Fields<'a> {
 
     /// Checks an encoding and opens it if it is a map.
     pub(crate) fn read_any(bytes: &'a [u8]) -> Result<Self, AduError> {
-        if bytes.len() > ADU_BYTES_MAX {
-            return Err(AduError::TooLong);
-        }
-        let malformed = |offset| AduError::Malformed { offset };
-        let end = skip(bytes, 0, 0).map_err(malformed)?;
-        if end != bytes.len() {
-            return Err(malformed(end));
-        }
-        Item { key: "type", bytes }.map().map_err(|_| malformed(0))
+        Item::read("type", bytes)?.map().map_err(|_| AduError::Malformed { offset: 0 })
     }
 
     /// All entries, in order.

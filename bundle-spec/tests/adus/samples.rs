@@ -21,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Adu)> {
         ("sealed-job", Adu::SealedJob(sealed_job())),
         ("sealed-result", Adu::SealedResult(sealed_result())),
         ("manifest", Adu::Manifest(manifest())),
+        ("manifest-data", Adu::Manifest(data())),
         ("chunks", Adu::ChunkList(chunks())),
         ("want", want()),
         ("have", have()),
@@ -121,6 +122,17 @@ pub fn manifest() -> Manifest {
         file: BlockRef::raw(b"header, tensors"),
         chunk_lists: vec![chunks().block()],
         hints: hints.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+    }
+}
+
+/// A file of no known structure, which people know by its SHA-256.
+pub fn data() -> Manifest {
+    let alias = "f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2";
+    Manifest {
+        kind: AssetKind::Data,
+        file: BlockRef::raw(b"test\n"),
+        chunk_lists: vec![ChunkList { chunks: vec![BlockRef::raw(b"test\n")] }.block()],
+        hints: [(Manifest::ALIAS_HINT.to_owned(), Value::Text(alias.to_owned()))].into(),
     }
 }
 

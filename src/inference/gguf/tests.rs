@@ -293,6 +293,15 @@ fn any_change_of_a_model_is_understood_or_refused() {
             end = tensor.offset + tensor.len;
         }
         assert!(end <= header.file_len);
+        let chunks = chunk::plan(header.file_len, &header.boundaries());
+        assert!(chunks.iter().any(|chunk| chunk.end == header.data_offset), "the header shares no chunk");
+        let mut next = 0;
+        for chunk in chunks {
+            assert_eq!(chunk.start, next);
+            assert!(!chunk.is_empty() && chunk.end - chunk.start <= BLOCK_BYTES_MAX);
+            next = chunk.end;
+        }
+        assert_eq!(next, header.file_len);
     });
 }
 

@@ -34,6 +34,9 @@ _pannier() {
             pannier,init)
                 cmd="pannier__subcmd__init"
                 ;;
+            pannier,join)
+                cmd="pannier__subcmd__join"
+                ;;
             pannier,key)
                 cmd="pannier__subcmd__key"
                 ;;
@@ -127,6 +130,9 @@ _pannier() {
             pannier__subcmd__peer,forget)
                 cmd="pannier__subcmd__peer__subcmd__forget"
                 ;;
+            pannier__subcmd__peer,invite)
+                cmd="pannier__subcmd__peer__subcmd__invite"
+                ;;
             pannier__subcmd__peer,list)
                 cmd="pannier__subcmd__peer__subcmd__list"
                 ;;
@@ -161,7 +167,7 @@ _pannier() {
 
     case "${cmd}" in
         pannier)
-            opts="-q -v -h -V --json --quiet --verbose --no-progress --config --set --node --color --help --version submit fetch list status watch cancel send recv query trigger peer spool ping model init run doctor selftest key bundle completions man"
+            opts="-q -v -h -V --json --quiet --verbose --no-progress --config --set --node --color --help --version submit fetch list status watch cancel send recv query trigger peer join spool ping model init run doctor selftest key bundle completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -477,6 +483,36 @@ _pannier() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__join)
+            opts="-q -v -h --dryrun --dry-run --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -817,7 +853,7 @@ _pannier() {
             return 0
             ;;
         pannier__subcmd__model__subcmd__add)
-            opts="-q -v -h --name --json --quiet --verbose --no-progress --config --set --node --color --help"
+            opts="-q -v -h --name --kind --json --quiet --verbose --no-progress --config --set --node --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -825,6 +861,10 @@ _pannier() {
             case "${prev}" in
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -W "gguf data" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -941,7 +981,7 @@ _pannier() {
             return 0
             ;;
         pannier__subcmd__peer)
-            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help add list forget"
+            opts="-q -v -h --json --quiet --verbose --no-progress --config --set --node --color --help add invite list forget"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1007,6 +1047,48 @@ _pannier() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pannier__subcmd__peer__subcmd__invite)
+            opts="-q -v -h --name --lifetime --qr --png --json --quiet --verbose --no-progress --config --set --node --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lifetime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --png)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

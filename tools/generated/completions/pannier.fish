@@ -46,7 +46,8 @@ complete -c pannier -n "__fish_pannier_needs_command" -f -a "send" -d 'Send a fi
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "recv" -d 'Receive what waits at an endpoint'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "query" -d 'Ask for endpoints, peers, bundles and the store'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "trigger" -d 'Run a command for every bundle that comes'
-complete -c pannier -n "__fish_pannier_needs_command" -f -a "peer" -d 'Add and dial other nodes'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "peer" -d 'Invite, add and dial other nodes'
+complete -c pannier -n "__fish_pannier_needs_command" -f -a "join" -d 'Join the node that an invitation is from'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "spool" -d 'Carry bundles on a stick'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "ping" -d 'See whether another node answers'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "model" -d 'Add and list models'
@@ -58,7 +59,7 @@ complete -c pannier -n "__fish_pannier_needs_command" -f -a "key" -d 'Keys that 
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "bundle" -d 'Look at bundle files; needs no node'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c pannier -n "__fish_pannier_needs_command" -f -a "man" -d 'Print the manual page'
-complete -c pannier -n "__fish_pannier_using_subcommand submit" -s m -l model -d 'By which model: a name or a CID' -r
+complete -c pannier -n "__fish_pannier_using_subcommand submit" -s m -l model -d 'By which model: a name, a CID or `sha256:HEX`' -r
 complete -c pannier -n "__fish_pannier_using_subcommand submit" -s k -l kind -d 'Kind of work, like `chat`; `data` only carries' -r -f -a "chat\t''
 complete\t''
 embed\t''
@@ -307,20 +308,21 @@ complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s q -l quiet -
 complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s v -l verbose -d 'Say more'
 complete -c pannier -n "__fish_pannier_using_subcommand trigger" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand trigger" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l config -d 'Read this configuration file' -r -F
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l set -d 'Overrule the configuration' -r
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l node -d 'Talk to this node' -r
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l json -d 'Print JSON lines, errors included'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -s q -l quiet -d 'Say less; twice: not even errors'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -s v -l verbose -d 'Say more'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -l no-progress -d 'Show no progress bars'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -f -a "add" -d 'Dial an address from now on'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -f -a "list" -d 'List addresses and the nodes that were met'
-complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add list forget" -f -a "forget" -d 'No longer dial an address'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -f -a "add" -d 'Dial an address from now on'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -f -a "invite" -d 'Print an invitation, with which another node can `join` this one'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -f -a "list" -d 'List addresses and the nodes that were met'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and not __fish_seen_subcommand_from add invite list forget" -f -a "forget" -d 'No longer dial an address'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from add" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from add" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from add" -l node -d 'Talk to this node' -r
@@ -332,6 +334,21 @@ complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_su
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from add" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l name -d 'What people call this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l lifetime -d 'How long it holds; by default 30 days' -r
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l png -d 'Write it as a QR code into this PNG file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l qr -d 'Show it as a QR code, even where it is not seen on a terminal'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from invite" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from list" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from list" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from list" -l node -d 'Talk to this node' -r
@@ -354,6 +371,18 @@ complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_su
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from forget" -s v -l verbose -d 'Say more'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from forget" -l no-progress -d 'Show no progress bars'
 complete -c pannier -n "__fish_pannier_using_subcommand peer; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l config -d 'Read this configuration file' -r -F
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l set -d 'Overrule the configuration' -r
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l node -d 'Talk to this node' -r
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l dry-run -l dryrun -d 'Only show whom it is from and what would be done'
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l json -d 'Print JSON lines, errors included'
+complete -c pannier -n "__fish_pannier_using_subcommand join" -s q -l quiet -d 'Say less; twice: not even errors'
+complete -c pannier -n "__fish_pannier_using_subcommand join" -s v -l verbose -d 'Say more'
+complete -c pannier -n "__fish_pannier_using_subcommand join" -l no-progress -d 'Show no progress bars'
+complete -c pannier -n "__fish_pannier_using_subcommand join" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pannier -n "__fish_pannier_using_subcommand spool; and not __fish_seen_subcommand_from export import" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand spool; and not __fish_seen_subcommand_from export import" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand spool; and not __fish_seen_subcommand_from export import" -l node -d 'Talk to this node' -r
@@ -419,6 +448,8 @@ complete -c pannier -n "__fish_pannier_using_subcommand model; and not __fish_se
 complete -c pannier -n "__fish_pannier_using_subcommand model; and not __fish_seen_subcommand_from add list show drop" -f -a "show" -d 'Show one model'
 complete -c pannier -n "__fish_pannier_using_subcommand model; and not __fish_seen_subcommand_from add list show drop" -f -a "drop" -d 'No longer keep a model'
 complete -c pannier -n "__fish_pannier_using_subcommand model; and __fish_seen_subcommand_from add" -l name -d 'What jobs call it; by default the file\'s name' -r
+complete -c pannier -n "__fish_pannier_using_subcommand model; and __fish_seen_subcommand_from add" -l kind -d 'What it is: a model, or `data` for any other file' -r -f -a "gguf\t''
+data\t''"
 complete -c pannier -n "__fish_pannier_using_subcommand model; and __fish_seen_subcommand_from add" -l config -d 'Read this configuration file' -r -F
 complete -c pannier -n "__fish_pannier_using_subcommand model; and __fish_seen_subcommand_from add" -l set -d 'Overrule the configuration' -r
 complete -c pannier -n "__fish_pannier_using_subcommand model; and __fish_seen_subcommand_from add" -l node -d 'Talk to this node' -r

@@ -19,6 +19,8 @@ pub(crate) enum Node<'a> {
     Float(f64),
     Text(Cow<'a, str>),
     Bytes(&'a [u8]),
+    /// Bytes that stand nowhere else.
+    Octets(Vec<u8>),
     Link(Cid),
     List(Vec<Node<'a>>),
     /// In any order; keys differ.
@@ -87,6 +89,7 @@ impl<'a> Node<'a> {
                 put_head(out, BYTES, len_of(bytes));
                 out.extend_from_slice(bytes);
             }
+            Self::Octets(bytes) => Node::Bytes(&bytes).put(out),
             Self::Link(cid) => {
                 put_head(out, TAG, LINK);
                 put_head(out, BYTES, 37);
